@@ -1,0 +1,1 @@
+"""Shop Platform: a shop's events become trusted numbers."""

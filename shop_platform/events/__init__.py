@@ -1,0 +1,1 @@
+"""The event contract: what a shop may say to the platform, and in which words."""

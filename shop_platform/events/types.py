@@ -1,0 +1,317 @@
+"""The ``data`` of every event type, version 1."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from shop_platform.events.vocabulary import (
+    Amount,
+    Code,
+    Count,
+    Country,
+    Currency,
+    Delta,
+    Identifier,
+    LineNumber,
+    Payload,
+    Quantity,
+    Text,
+)
+
+
+class Address(Payload):
+    """A postal address."""
+
+    street: Text
+    postal_code: Text
+    city: Text
+    country: Country
+    region: Text | None = None
+
+
+class CustomerCreated(Payload):
+    """A customer opened an account."""
+
+    customer_id: Identifier
+    email: Text
+    first_name: Text
+    last_name: Text
+    address: Address
+    locale: Text
+    marketing_consent: bool
+    acquisition_channel: Code
+    phone: Text | None = None
+    birth_date: dt.date | None = None
+
+
+class CustomerUpdated(Payload):
+    """A customer's details changed; carries the whole new state, not the difference."""
+
+    customer_id: Identifier
+    email: Text
+    first_name: Text
+    last_name: Text
+    address: Address
+    locale: Text
+    marketing_consent: bool
+    phone: Text | None = None
+
+
+class CustomerErased(Payload):
+    """A customer asked to be forgotten (GDPR, article 17)."""
+
+    customer_id: Identifier
+    reason: Code
+
+
+class ProductCreated(Payload):
+    """A product entered the catalogue. ``price`` excludes tax; ``cost`` is what one unit costs the shop."""
+
+    product_id: Identifier
+    sku: Identifier
+    name: Text
+    category: Code
+    subcategory: Code
+    brand: Text
+    price: Amount
+    cost: Amount
+    currency: Currency
+    active: bool = True
+
+
+class ProductUpdated(Payload):
+    """A product's description changed; carries the whole new description."""
+
+    product_id: Identifier
+    name: Text
+    category: Code
+    subcategory: Code
+    brand: Text
+    active: bool
+
+
+class ProductPriceChanged(Payload):
+    """A product's price changed, from now on."""
+
+    product_id: Identifier
+    old_price: Amount
+    price: Amount
+    cost: Amount
+    currency: Currency
+    reason: Code
+
+
+class StockChanged(Payload):
+    """Units came or went: ``level`` is what the warehouse holds after ``delta``."""
+
+    product_id: Identifier
+    warehouse: Code
+    delta: Delta
+    level: Count
+    reason: Code
+    order_id: Identifier | None = None
+
+
+class SessionStarted(Payload):
+    """A visitor arrived. ``customer_id`` only when logged in."""
+
+    session_id: Identifier
+    visitor_id: Identifier
+    channel: Code
+    device: Code
+    country: Country
+    landing_page: Text
+    customer_id: Identifier | None = None
+    campaign: Code | None = None
+
+
+class PageViewed(Payload):
+    """A page other than a product page was seen."""
+
+    session_id: Identifier
+    visitor_id: Identifier
+    page: Text
+    page_type: Code
+
+
+class ProductViewed(Payload):
+    """A product page was seen at this price."""
+
+    session_id: Identifier
+    visitor_id: Identifier
+    product_id: Identifier
+    price: Amount
+    currency: Currency
+
+
+class Searched(Payload):
+    """The visitor searched the catalogue."""
+
+    session_id: Identifier
+    visitor_id: Identifier
+    query: Text
+    results: Count
+
+
+class CartChanged(Payload):
+    """Units were put into the cart or taken out; ``quantity`` is what the cart then holds of the product."""
+
+    session_id: Identifier
+    visitor_id: Identifier
+    product_id: Identifier
+    delta: Delta
+    quantity: Count
+    unit_price: Amount
+    currency: Currency
+
+
+class CheckoutStarted(Payload):
+    """The visitor began to check out."""
+
+    session_id: Identifier
+    visitor_id: Identifier
+    items: Quantity
+    cart_value: Amount
+    currency: Currency
+
+
+class OrderLine(Payload):
+    """One line of an order. Amounts exclude tax except ``tax`` itself; ``discount`` is for the whole line."""
+
+    line_number: LineNumber
+    product_id: Identifier
+    sku: Identifier
+    quantity: Quantity
+    unit_price: Amount
+    discount: Amount
+    tax: Amount
+
+
+class OrderPlaced(Payload):
+    """An order was placed.
+
+    ``subtotal`` = sum of quantity x unit price; ``discount`` and ``tax`` = sums over the lines;
+    ``total`` = subtotal - discount + shipping + tax.
+    """
+
+    order_id: Identifier
+    customer_id: Identifier
+    channel: Code
+    device: Code
+    country: Country
+    currency: Currency
+    lines: tuple[OrderLine, ...]
+    subtotal: Amount
+    discount: Amount
+    shipping: Amount
+    tax: Amount
+    total: Amount
+    session_id: Identifier | None = None
+    campaign: Code | None = None
+    coupon: Text | None = None
+
+
+class OrderPaid(Payload):
+    """A payment for the order succeeded."""
+
+    order_id: Identifier
+    payment_id: Identifier
+    method: Code
+    amount: Amount
+    currency: Currency
+
+
+class OrderPaymentFailed(Payload):
+    """A payment attempt failed."""
+
+    order_id: Identifier
+    payment_id: Identifier
+    method: Code
+    amount: Amount
+    currency: Currency
+    reason: Code
+
+
+class OrderShipped(Payload):
+    """The parcel left the warehouse; ``promised_on`` is the delivery day the customer was told."""
+
+    order_id: Identifier
+    shipment_id: Identifier
+    carrier: Code
+    promised_on: dt.date
+
+
+class OrderDelivered(Payload):
+    """The parcel arrived."""
+
+    order_id: Identifier
+    shipment_id: Identifier
+
+
+class OrderCancelled(Payload):
+    """The order was called off before it was shipped."""
+
+    order_id: Identifier
+    reason: Code
+    cancelled_by: Code
+
+
+class ReturnLine(Payload):
+    """Units of one order line that come back."""
+
+    line_number: LineNumber
+    product_id: Identifier
+    quantity: Quantity
+    reason: Code
+
+
+class ReturnRequested(Payload):
+    """The customer announced a return."""
+
+    return_id: Identifier
+    order_id: Identifier
+    customer_id: Identifier
+    lines: tuple[ReturnLine, ...]
+
+
+class ReturnReceived(Payload):
+    """The returned units arrived at the warehouse."""
+
+    return_id: Identifier
+    order_id: Identifier
+
+
+class RefundLine(Payload):
+    """What is paid back for one order line, excluding tax."""
+
+    line_number: LineNumber
+    product_id: Identifier
+    quantity: Quantity
+    amount: Amount
+
+
+class RefundIssued(Payload):
+    """Money went back. ``amount`` excludes tax and equals the sum of the lines; ``tax`` is paid back beside it."""
+
+    refund_id: Identifier
+    order_id: Identifier
+    amount: Amount
+    tax: Amount
+    currency: Currency
+    reason: Code
+    lines: tuple[RefundLine, ...]
+    return_id: Identifier | None = None
+
+
+class MarketingTouched(Payload):
+    """A campaign reached a visitor (impression, click, email_opened ...); ``cost`` is what the touch cost."""
+
+    touch_id: Identifier
+    visitor_id: Identifier
+    channel: Code
+    campaign: Code
+    kind: Code
+    cost: Amount
+    currency: Currency
+    customer_id: Identifier | None = None
+    session_id: Identifier | None = None

@@ -1,0 +1,1 @@
+"""The embedded stack: PostgreSQL, broker, processes and ports on one machine."""

@@ -1,0 +1,201 @@
+"""One typed settings object, read from ``SHOP_*`` variables and the running embedded stack."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shop_platform.errors import ShopError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+STACK_ENV_NAME = "stack.env"
+_DEV_PASSWORD_PREFIX = "dev-only-"  # noqa: S105 - the marker that staging and prod refuse
+
+
+class Environment(StrEnum):
+    """Where this process runs; anything else is a fatal configuration error."""
+
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+class Role(StrEnum):
+    """The database role of each service (least rights, one password each)."""
+
+    ADMIN = "admin"
+    INGEST = "ingest"
+    TRANSFORM = "transform"
+    ORCHESTRATOR = "orchestrator"
+    DASHBOARD = "dashboard"
+    GRAFANA = "grafana"
+
+
+def _dev_password(role: Role) -> SecretStr:
+    return SecretStr(f"{_DEV_PASSWORD_PREFIX}{role.value}")
+
+
+class Settings(BaseSettings):
+    """Everything a process of the platform may be told from outside.
+
+    Precedence: ``SHOP_*`` environment variables, then ``<data_dir>/stack.env`` (written by the embedded stack
+    while it is up, so that a second terminal finds it), then the defaults below.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SHOP_", extra="ignore", frozen=True)
+
+    env: Environment = Environment.DEV
+    data_dir: Path = PROJECT_ROOT / ".shop"
+
+    pg_host: str = "127.0.0.1"
+    pg_port: int = 5432
+    pg_database: str = "shop"
+    pg_admin_user: str = "shop_admin"
+    pg_admin_password: SecretStr = _dev_password(Role.ADMIN)
+    pg_ingest_password: SecretStr = _dev_password(Role.INGEST)
+    pg_transform_password: SecretStr = _dev_password(Role.TRANSFORM)
+    pg_orchestrator_password: SecretStr = _dev_password(Role.ORCHESTRATOR)
+    pg_dashboard_password: SecretStr = _dev_password(Role.DASHBOARD)
+    pg_grafana_password: SecretStr = _dev_password(Role.GRAFANA)
+    pg_sslmode: str = "prefer"
+
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_security_protocol: str = "PLAINTEXT"
+    kafka_replication_factor: int = 1
+
+    shop_tz: str = "Europe/Berlin"
+
+    dagster_url: str = "http://127.0.0.1:3000"
+    dagster_database: str = "dagster"
+    dagster_concurrent_runs: int = 2
+
+    dashboard_host: str = "127.0.0.1"
+    dashboard_port: int = 8050
+    dashboard_refresh_seconds: int = 10
+
+    ingest_batch_messages: int = 20_000
+    ingest_linger_ms: int = 100
+    ingest_group: str = "shop-ingest"
+
+    allow_simulated_data: bool = True
+    log_format: str = "console"
+
+    @field_validator("shop_tz")
+    @classmethod
+    def _known_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"'{value}' is not an IANA time zone such as Europe/Berlin") from error
+        return value
+
+    @field_validator("log_format")
+    @classmethod
+    def _known_log_format(cls, value: str) -> str:
+        if value not in {"console", "json"}:
+            raise ValueError("must be 'console' or 'json'")
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_development_defaults_outside_dev(self) -> Settings:
+        if self.env is Environment.DEV:
+            return self
+        weak = [f"SHOP_PG_{role.value.upper()}_PASSWORD" for role in Role if self._is_weak(role)]
+        if weak:
+            raise ValueError(f"{self.env.value} refuses default or empty secrets; set {', '.join(weak)}")
+        if self.env is Environment.PROD and self.allow_simulated_data:
+            raise ValueError("prod refuses simulated data; set SHOP_ALLOW_SIMULATED_DATA=false")
+        return self
+
+    def _is_weak(self, role: Role) -> bool:
+        value = self.password(role)
+        return not value or value.startswith(_DEV_PASSWORD_PREFIX)
+
+    def user(self, role: Role) -> str:
+        """Return the PostgreSQL user name of ``role``."""
+        return self.pg_admin_user if role is Role.ADMIN else f"shop_{role.value}"
+
+    def password(self, role: Role) -> str:
+        """Return the password of ``role`` in clear."""
+        secret: SecretStr = getattr(self, f"pg_{role.value}_password")
+        return secret.get_secret_value()
+
+    def dsn(self, role: Role, database: str | None = None) -> str:
+        """Return a libpq URL for ``role``; ``database`` defaults to the warehouse."""
+        return (
+            f"postgresql://{self.user(role)}:{quote(self.password(role), safe='')}@{self.pg_host}:{self.pg_port}"
+            f"/{database or self.pg_database}?sslmode={self.pg_sslmode}"
+        )
+
+    def dagster_storage_url(self) -> str:
+        """Return Dagster's storage URL; the driver is named because SQLAlchemy's default one breaks Dagster."""
+        return self.dsn(Role.ORCHESTRATOR, self.dagster_database).replace("postgresql://", "postgresql+psycopg2://")
+
+    def kafka_client(self, **extra: Any) -> dict[str, Any]:
+        """Return the librdkafka configuration every client starts from, with ``extra`` keys (``.`` as ``_``)."""
+        base = {"bootstrap.servers": self.kafka_bootstrap, "security.protocol": self.kafka_security_protocol}
+        return base | {key.replace("_", "."): value for key, value in extra.items()}
+
+    @property
+    def stack_env_path(self) -> Path:
+        """The file by which the running embedded stack tells other terminals how to reach it."""
+        return self.data_dir / STACK_ENV_NAME
+
+    @property
+    def ledger_dir(self) -> Path:
+        """Where the producer keeps its acknowledged and its fault ledger."""
+        return self.data_dir / "ledger"
+
+    def process_environment(self) -> dict[str, str]:
+        """Return the ``SHOP_*`` variables that give a child process these very settings."""
+        values: dict[str, str] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                value = value.get_secret_value()
+            if isinstance(value, bool):
+                value = str(value).lower()
+            values[f"SHOP_{name.upper()}"] = str(value)
+        return values
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the running stack's file between the environment and the defaults."""
+        data_dir = Path(os.environ.get("SHOP_DATA_DIR", PROJECT_ROOT / ".shop"))
+        stack = DotEnvSettingsSource(settings_cls, env_file=data_dir / STACK_ENV_NAME)
+        return init_settings, env_settings, stack
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings afresh; raise :class:`ShopError` naming each variable that is wrong."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            name = "_".join(str(part) for part in item["loc"]).upper()
+            lines.append(f"SHOP_{name}: {item['msg']}" if name else str(item["msg"]).removeprefix("Value error, "))
+        raise ShopError(
+            "The configuration is not valid: " + "; ".join(lines), "See .env.example for every variable."
+        ) from error
+
+
+@cache
+def get_settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return load()

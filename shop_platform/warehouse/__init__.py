@@ -1,0 +1,1 @@
+"""The PostgreSQL warehouse: connections, roles, migrations, locks."""

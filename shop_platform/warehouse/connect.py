@@ -1,0 +1,28 @@
+"""Open a connection to the warehouse as one of its roles."""
+
+from __future__ import annotations
+
+import psycopg
+
+from shop_platform.errors import ShopError
+from shop_platform.settings import Role, Settings
+
+
+def connect(
+    settings: Settings, role: Role, *, database: str | None = None, autocommit: bool = False
+) -> psycopg.Connection[tuple[object, ...]]:
+    """Return a psycopg connection; raise :class:`ShopError` that says which server and role could not be reached."""
+    try:
+        return psycopg.connect(
+            settings.dsn(role, database),
+            autocommit=autocommit,
+            connect_timeout=10,
+            application_name=f"shop-{role.value}",
+        )
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        where = f"{settings.pg_host}:{settings.pg_port}/{database or settings.pg_database}"
+        raise ShopError(
+            f"PostgreSQL at {where} did not let '{settings.user(role)}' in: {reason}",
+            "Is the stack up (`shop up` or `make demo`), and do SHOP_PG_* point at it?",
+        ) from error
