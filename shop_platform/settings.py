@@ -142,7 +142,8 @@ class Settings(BaseSettings):
     def kafka_client(self, **extra: Any) -> dict[str, Any]:
         """Return the librdkafka configuration every client starts from, with ``extra`` keys (``.`` as ``_``)."""
         base = {"bootstrap.servers": self.kafka_bootstrap, "security.protocol": self.kafka_security_protocol}
-        return base | {key.replace("_", "."): value for key, value in extra.items()}
+        # librdkafka's one property with an underscore in its name
+        return base | {k if k == "log_level" else k.replace("_", "."): value for k, value in extra.items()}
 
     @property
     def stack_env_path(self) -> Path:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
+from shop_platform.ingest.topics import ensure_topics
+from shop_platform.local.broker.process import BrokerProcess, start_broker_process
 from shop_platform.local.ports import any_free
 from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.settings import Role, Settings, load
@@ -33,6 +35,15 @@ class Warehouse:
     server: EmbeddedPostgres
 
 
+@dataclass(frozen=True)
+class Shop:
+    """Warehouse and broker together."""
+
+    settings: Settings
+    server: EmbeddedPostgres
+    broker: BrokerProcess
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     """One embedded PostgreSQL for the whole session."""
@@ -47,9 +58,7 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
 
 def _new_warehouse(server: EmbeddedPostgres, data_dir: Path) -> Warehouse:
     name = f"shop_{uuid.uuid4().hex[:12]}"
-    settings = load(
-        pg_port=server.port, pg_database=name, dagster_database=f"dagster_{name}", data_dir=data_dir
-    )
+    settings = load(pg_port=server.port, pg_database=name, dagster_database=f"dagster_{name}", data_dir=data_dir)
     migrate(settings)
     return Warehouse(settings, server)
 
@@ -74,3 +83,14 @@ def fresh_warehouse(postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterat
     made = _new_warehouse(postgres_server, tmp_path)
     yield made
     _drop(made)
+
+
+@pytest.fixture
+def shop(fresh_warehouse: Warehouse, tmp_path: Path) -> Iterator[Shop]:
+    """A warehouse, an embedded broker with the contract's topics, and a producer: the whole road of an event."""
+    with start_broker_process(tmp_path / "broker") as broker:
+        settings = fresh_warehouse.settings.model_copy(
+            update={"kafka_bootstrap": f"127.0.0.1:{broker.port}", "ingest_linger_ms": 50}
+        )
+        ensure_topics(settings)
+        yield Shop(settings, fresh_warehouse.server, broker)

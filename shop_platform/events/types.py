@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated
+
+import msgspec
 
 from shop_platform.events.vocabulary import (
     Amount,
@@ -19,7 +22,7 @@ from shop_platform.events.vocabulary import (
 )
 
 
-class Address(Payload):
+class Address(Payload, frozen=True):
     """A postal address."""
 
     street: Text
@@ -29,7 +32,7 @@ class Address(Payload):
     region: Text | None = None
 
 
-class CustomerCreated(Payload):
+class CustomerCreated(Payload, frozen=True):
     """A customer opened an account."""
 
     customer_id: Identifier
@@ -44,7 +47,7 @@ class CustomerCreated(Payload):
     birth_date: dt.date | None = None
 
 
-class CustomerUpdated(Payload):
+class CustomerUpdated(Payload, frozen=True):
     """A customer's details changed; carries the whole new state, not the difference."""
 
     customer_id: Identifier
@@ -57,14 +60,14 @@ class CustomerUpdated(Payload):
     phone: Text | None = None
 
 
-class CustomerErased(Payload):
+class CustomerErased(Payload, frozen=True):
     """A customer asked to be forgotten (GDPR, article 17)."""
 
     customer_id: Identifier
     reason: Code
 
 
-class ProductCreated(Payload):
+class ProductCreated(Payload, frozen=True):
     """A product entered the catalogue. ``price`` excludes tax; ``cost`` is what one unit costs the shop."""
 
     product_id: Identifier
@@ -79,7 +82,7 @@ class ProductCreated(Payload):
     active: bool = True
 
 
-class ProductUpdated(Payload):
+class ProductUpdated(Payload, frozen=True):
     """A product's description changed; carries the whole new description."""
 
     product_id: Identifier
@@ -90,7 +93,7 @@ class ProductUpdated(Payload):
     active: bool
 
 
-class ProductPriceChanged(Payload):
+class ProductPriceChanged(Payload, frozen=True):
     """A product's price changed, from now on."""
 
     product_id: Identifier
@@ -101,7 +104,7 @@ class ProductPriceChanged(Payload):
     reason: Code
 
 
-class StockChanged(Payload):
+class StockChanged(Payload, frozen=True):
     """Units came or went: ``level`` is what the warehouse holds after ``delta``."""
 
     product_id: Identifier
@@ -112,7 +115,7 @@ class StockChanged(Payload):
     order_id: Identifier | None = None
 
 
-class SessionStarted(Payload):
+class SessionStarted(Payload, frozen=True):
     """A visitor arrived. ``customer_id`` only when logged in."""
 
     session_id: Identifier
@@ -125,7 +128,7 @@ class SessionStarted(Payload):
     campaign: Code | None = None
 
 
-class PageViewed(Payload):
+class PageViewed(Payload, frozen=True):
     """A page other than a product page was seen."""
 
     session_id: Identifier
@@ -134,7 +137,7 @@ class PageViewed(Payload):
     page_type: Code
 
 
-class ProductViewed(Payload):
+class ProductViewed(Payload, frozen=True):
     """A product page was seen at this price."""
 
     session_id: Identifier
@@ -144,7 +147,7 @@ class ProductViewed(Payload):
     currency: Currency
 
 
-class Searched(Payload):
+class Searched(Payload, frozen=True):
     """The visitor searched the catalogue."""
 
     session_id: Identifier
@@ -153,7 +156,7 @@ class Searched(Payload):
     results: Count
 
 
-class CartChanged(Payload):
+class CartChanged(Payload, frozen=True):
     """Units were put into the cart or taken out; ``quantity`` is what the cart then holds of the product."""
 
     session_id: Identifier
@@ -165,7 +168,7 @@ class CartChanged(Payload):
     currency: Currency
 
 
-class CheckoutStarted(Payload):
+class CheckoutStarted(Payload, frozen=True):
     """The visitor began to check out."""
 
     session_id: Identifier
@@ -175,7 +178,7 @@ class CheckoutStarted(Payload):
     currency: Currency
 
 
-class OrderLine(Payload):
+class OrderLine(Payload, frozen=True):
     """One line of an order. Amounts exclude tax except ``tax`` itself; ``discount`` is for the whole line."""
 
     line_number: LineNumber
@@ -187,7 +190,7 @@ class OrderLine(Payload):
     tax: Amount
 
 
-class OrderPlaced(Payload):
+class OrderPlaced(Payload, frozen=True):
     """An order was placed.
 
     ``subtotal`` = sum of quantity x unit price; ``discount`` and ``tax`` = sums over the lines;
@@ -200,7 +203,7 @@ class OrderPlaced(Payload):
     device: Code
     country: Country
     currency: Currency
-    lines: tuple[OrderLine, ...]
+    lines: Annotated[tuple[OrderLine, ...], msgspec.Meta(min_length=1, max_length=1_000)]
     subtotal: Amount
     discount: Amount
     shipping: Amount
@@ -211,7 +214,7 @@ class OrderPlaced(Payload):
     coupon: Text | None = None
 
 
-class OrderPaid(Payload):
+class OrderPaid(Payload, frozen=True):
     """A payment for the order succeeded."""
 
     order_id: Identifier
@@ -221,7 +224,7 @@ class OrderPaid(Payload):
     currency: Currency
 
 
-class OrderPaymentFailed(Payload):
+class OrderPaymentFailed(Payload, frozen=True):
     """A payment attempt failed."""
 
     order_id: Identifier
@@ -232,7 +235,7 @@ class OrderPaymentFailed(Payload):
     reason: Code
 
 
-class OrderShipped(Payload):
+class OrderShipped(Payload, frozen=True):
     """The parcel left the warehouse; ``promised_on`` is the delivery day the customer was told."""
 
     order_id: Identifier
@@ -241,14 +244,14 @@ class OrderShipped(Payload):
     promised_on: dt.date
 
 
-class OrderDelivered(Payload):
+class OrderDelivered(Payload, frozen=True):
     """The parcel arrived."""
 
     order_id: Identifier
     shipment_id: Identifier
 
 
-class OrderCancelled(Payload):
+class OrderCancelled(Payload, frozen=True):
     """The order was called off before it was shipped."""
 
     order_id: Identifier
@@ -256,7 +259,7 @@ class OrderCancelled(Payload):
     cancelled_by: Code
 
 
-class ReturnLine(Payload):
+class ReturnLine(Payload, frozen=True):
     """Units of one order line that come back."""
 
     line_number: LineNumber
@@ -265,23 +268,23 @@ class ReturnLine(Payload):
     reason: Code
 
 
-class ReturnRequested(Payload):
+class ReturnRequested(Payload, frozen=True):
     """The customer announced a return."""
 
     return_id: Identifier
     order_id: Identifier
     customer_id: Identifier
-    lines: tuple[ReturnLine, ...]
+    lines: Annotated[tuple[ReturnLine, ...], msgspec.Meta(min_length=1, max_length=1_000)]
 
 
-class ReturnReceived(Payload):
+class ReturnReceived(Payload, frozen=True):
     """The returned units arrived at the warehouse."""
 
     return_id: Identifier
     order_id: Identifier
 
 
-class RefundLine(Payload):
+class RefundLine(Payload, frozen=True):
     """What is paid back for one order line, excluding tax."""
 
     line_number: LineNumber
@@ -290,7 +293,7 @@ class RefundLine(Payload):
     amount: Amount
 
 
-class RefundIssued(Payload):
+class RefundIssued(Payload, frozen=True):
     """Money went back. ``amount`` excludes tax and equals the sum of the lines; ``tax`` is paid back beside it."""
 
     refund_id: Identifier
@@ -299,11 +302,11 @@ class RefundIssued(Payload):
     tax: Amount
     currency: Currency
     reason: Code
-    lines: tuple[RefundLine, ...]
+    lines: Annotated[tuple[RefundLine, ...], msgspec.Meta(min_length=1, max_length=1_000)]
     return_id: Identifier | None = None
 
 
-class MarketingTouched(Payload):
+class MarketingTouched(Payload, frozen=True):
     """A campaign reached a visitor (impression, click, email_opened ...); ``cost`` is what the touch cost."""
 
     touch_id: Identifier

@@ -8,24 +8,26 @@ import msgspec
 
 # Money travels as a decimal string beside the document's ``currency``: a JSON number would be read as a float
 # by half of the world's parsers, and msgspec's Decimal lets NaN and Infinity through.
+#
+# Every pattern ends in `$(?!\n)`: Python's `$` alone also matches before a trailing line feed.
 Amount = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^(0|[1-9][0-9]{0,11})\.[0-9]{2}$",
+        pattern=r"^(0|[1-9][0-9]{0,11})\.[0-9]{2}$(?!\n)",
         description="A non-negative amount of money with two decimals, in the document's `currency`.",
         examples=["129.90"],
     ),
 ]
 Currency = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 currency code.", examples=["EUR"])
+    str, msgspec.Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217 currency code.", examples=["EUR"])
 ]
 Country = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 country code.", examples=["DE"])
+    str, msgspec.Meta(pattern=r"^[A-Z]{2}$(?!\n)", description="ISO 3166-1 alpha-2 country code.", examples=["DE"])
 ]
 Identifier = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$(?!\n)",
         description="An identifier that the shop gives, unique within its kind.",
         examples=["ord_00000042"],
     ),
@@ -33,7 +35,7 @@ Identifier = Annotated[
 Code = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[a-z][a-z0-9_]{0,63}$",
+        pattern=r"^[a-z][a-z0-9_]{0,63}$(?!\n)",
         description="A word of an open vocabulary in snake_case.",
         examples=["paid_search"],
     ),

@@ -51,6 +51,4 @@ def ensure_database(
     admin.execute(sql.SQL("alter database {} owner to {}").format(sql.Identifier(name), sql.Identifier(owner)))
     admin.execute(sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name)))
     for user in may_connect:
-        admin.execute(
-            sql.SQL("grant connect on database {} to {}").format(sql.Identifier(name), sql.Identifier(user))
-        )
+        admin.execute(sql.SQL("grant connect on database {} to {}").format(sql.Identifier(name), sql.Identifier(user)))

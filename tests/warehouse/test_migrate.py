@@ -34,7 +34,7 @@ def test_two_at_once_apply_each_migration_once(fresh_warehouse, folder):
 def test_an_applied_migration_that_was_edited_is_refused(fresh_warehouse, folder):
     path = next(folder.glob("0002_*.sql"))
     path.write_text(path.read_text() + "\n-- a harmless comment")
-    with pytest.raises(ShopError, match="0002.*was changed after"):
+    with pytest.raises(ShopError, match=r"0002.*was changed after"):
         migrate(fresh_warehouse.settings, folder)
 
 
@@ -48,7 +48,7 @@ def test_a_database_newer_than_the_code_is_refused(fresh_warehouse, folder):
 def test_a_failing_migration_leaves_nothing_and_says_which(fresh_warehouse, folder):
     number = len(read_migrations(folder)) + 1
     (folder / f"{number:04d}_broken.sql").write_text("create table ops.half (id int); select 1/0;")
-    with pytest.raises(ShopError, match=f"{number:04d}_broken failed.*division by zero"):
+    with pytest.raises(ShopError, match=rf"{number:04d}_broken failed.*division by zero"):
         migrate(fresh_warehouse.settings, folder)
     with connect(fresh_warehouse.settings, Role.ADMIN) as admin:
         assert admin.execute("select to_regclass('ops.half')").fetchone() == (None,)

@@ -32,3 +32,6 @@ begin
         execute format('grant select on raw.%I to shop_transform, shop_orchestrator', area);
     end loop;
 end $$;
+
+-- Repetitions are sorted out in a temporary table.
+do $$ begin execute format('grant temporary on database %I to shop_ingest', current_database()); end $$;

@@ -66,3 +66,8 @@ grant select, insert on ops.check_results, ops.reconciliations to shop_orchestra
 grant select on ops.transform_runs, ops.model_watermarks, ops.pipeline_runs, ops.check_results, ops.reconciliations
     to shop_transform, shop_orchestrator, shop_dashboard, shop_grafana;
 
+
+-- `shop verify` compares the producer's ledger in a temporary table.
+do $$ begin
+    execute format('grant temporary on database %I to shop_orchestrator', current_database());
+end $$;

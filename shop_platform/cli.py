@@ -1,0 +1,239 @@
+"""The ``shop`` command: every operation of the platform from a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from shop_platform.errors import ShopError
+from shop_platform.settings import Settings, get_settings
+
+app = typer.Typer(
+    name="shop",
+    help="An e-commerce data platform: events to Kafka to PostgreSQL exactly once, dbt marts, Dagster, dashboards.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+def _print(text: str = "") -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _settings() -> Settings:
+    from shop_platform.logs import configure_logging
+
+    settings = get_settings()
+    configure_logging(settings)
+    return settings
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Give an event that SIGINT and SIGTERM set, so that a loop can end between two transactions."""
+    stop = threading.Event()
+    previous = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@app.command()
+def demo(
+    days: Annotated[int, typer.Option(help="Days of simulated history.", min=1, max=1095)] = 90,
+    orders_per_day: Annotated[int, typer.Option(help="Average orders a day.", min=1, max=100_000)] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 42,
+    rate: Annotated[float, typer.Option(help="Events per second of the live stream.", min=0.1, max=10_000)] = 25.0,
+    exit_: Annotated[
+        bool, typer.Option("--exit", help="Verify both invariants and exit instead of staying up.")
+    ] = False,
+) -> None:
+    """Start everything on this machine: a shop's history and its live stream become trusted numbers.
+
+    Needs nothing but Python. A second call goes on with the same data. Ctrl-C ends every process.
+    """
+    from shop_platform.local.demo import DemoOptions, run_demo
+
+    raise typer.Exit(
+        run_demo(DemoOptions(days=days, orders_per_day=orders_per_day or None, seed=seed, rate=rate, exit_after=exit_))
+    )
+
+
+@app.command()
+def up(
+    rate: Annotated[float, typer.Option(help="Events per second of the live stream; 0: none.", min=0)] = 0.0,
+) -> None:
+    """Start the embedded stack with the data it has, without simulated history."""
+    from shop_platform.local.demo import DemoOptions, run_demo
+
+    raise typer.Exit(run_demo(DemoOptions(days=0, orders_per_day=None, seed=42, rate=rate, exit_after=False)))
+
+
+@app.command()
+def status(json_: Json = False) -> None:
+    """Show counts, lag, freshness and the last runs."""
+    from shop_platform.operations.status import collect
+
+    found = collect(_settings())
+    if json_:
+        _print(json.dumps(found.as_dict(), indent=2, default=str))
+    else:
+        from rich.console import Console
+
+        from shop_platform.local.screen import status_table
+
+        Console().print(status_table(found))
+    if found.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def migrate(json_: Json = False) -> None:
+    """Bring roles, databases and schemas up to date. Safe to repeat, and twice at once."""
+    from shop_platform.warehouse.migrate import migrate as apply
+
+    applied = [f"{m.version:04d}_{m.name}" for m in apply(_settings())]
+    if json_:
+        _print(json.dumps({"applied": applied}))
+    else:
+        _print("applied: " + ", ".join(applied) if applied else "nothing to apply")
+
+
+@app.command()
+def topics(json_: Json = False) -> None:
+    """Create the contract's Kafka topics that are missing."""
+    from shop_platform.ingest.topics import ensure_topics
+
+    created = ensure_topics(_settings())
+    if json_:
+        _print(json.dumps({"created": created}))
+    else:
+        _print("created: " + ", ".join(created) if created else "all topics are there")
+
+
+@app.command()
+def ingest(
+    until_end: Annotated[bool, typer.Option("--until-end", help="Stop at the present end of the topics.")] = False,
+    json_: Json = False,
+) -> None:
+    """Read Kafka into PostgreSQL, exactly once; continuously unless --until-end."""
+    settings = _settings()
+    if not until_end:
+        from shop_platform.ingest.service import run_service
+
+        with stop_on_signals() as stop:
+            run_service(settings, stop)
+        return
+    from shop_platform.ingest.until_end import ingest_until_end
+    from shop_platform.local.screen import progress_bar
+
+    with progress_bar("ingesting", enabled=not json_) as progress:
+        report = ingest_until_end(settings, progress=progress)
+    if json_:
+        _print(json.dumps(report.as_dict()))
+    else:
+        totals = report.as_dict()
+        _print(
+            f"{totals['messages']:,} messages: {totals['landed']:,} landed, {totals['duplicates']:,} duplicates,"
+            f" {totals['dead']:,} dead-lettered in {totals['seconds']:.1f} s"
+        )
+
+
+@app.command()
+def verify(
+    json_: Json = False,
+    only: Annotated[str, typer.Option(help="i1 (produced = landed + dead) or i2 (marts = recomputation).")] = "all",
+) -> None:
+    """Check both invariants; exit 1 when one is broken."""
+    from shop_platform.operations.verify import rebuild_and_compare, reconcile
+
+    if only not in {"all", "i1", "i2"}:
+        raise ShopError(f"'{only}' is not an invariant", "Use --only i1 or --only i2.")
+    settings = _settings()
+    verdict: dict[str, Any] = {}
+    if only != "i2":
+        verdict["i1"] = reconcile(settings).as_dict()
+        if not json_:
+            _print(_sentence_i1(verdict["i1"]))
+    if only != "i1":
+        verdict["i2"] = rebuild_and_compare(settings).as_dict()
+        if not json_:
+            _print(_sentence_i2(verdict["i2"]))
+    if json_:
+        _print(json.dumps(verdict, indent=2))
+    if not all(part["holds"] for part in verdict.values()):
+        raise typer.Exit(1)
+
+
+def _sentence_i1(i1: dict[str, Any]) -> str:
+    produced = "no producer's ledger" if i1["produced"] is None else f"{i1['produced']:,} produced"
+    word = "holds" if i1["holds"] else "IS BROKEN"
+    extra = "" if i1["holds"] else f"; missing {i1['missing']}, unexpected {i1['unexpected']}, both {i1['in_both']}"
+    return (
+        f"I1 {word}: {produced} = {i1['landed']:,} landed + {i1['dead_lettered']:,} dead-lettered"
+        f" ({i1['duplicates']:,} duplicates dropped, {i1['in_flight']:,} in flight){extra}"
+    )
+
+
+def _sentence_i2(i2: dict[str, Any]) -> str:
+    broken = [
+        f"{name}: {mart['only_in_mart']} rows only in the mart, {mart['only_in_rebuild']} only in the recomputation"
+        for name, mart in i2["marts"].items()
+        if mart["only_in_mart"] or mart["only_in_rebuild"]
+    ]
+    word = "holds" if i2["holds"] else "IS BROKEN"
+    return "\n  ".join([f"I2 {word}: {len(i2['marts'])} marts, {i2['rows']:,} rows recomputed from raw", *broken])
+
+
+@app.command("env")
+def env_() -> None:
+    """Print the settings as exports, for dbt and psql in this shell: eval "$(shop env)"."""
+    import shlex
+
+    for name, value in get_settings().process_environment().items():
+        _print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Remove everything the embedded stack keeps (database, Kafka log, ledgers, logs)."""
+    from shop_platform.local.stack import reset as remove
+
+    folder = get_settings().data_dir.resolve()
+    if not yes and not typer.confirm(f"Remove {folder} with all its data?"):
+        raise typer.Exit(1)
+    _print(f"{remove(folder) / 1024**2:,.0f} MB removed")
+
+
+def _mount() -> None:
+    from shop_platform.generator.cli import app as generator
+
+    app.add_typer(generator, name="generate", help="Simulate a shop: its history, or its live stream.")
+
+
+def main() -> None:
+    """Run the command; a mistake of the user's ends in a sentence and an exit code, not in a stack trace."""
+    _mount()
+    try:
+        app()
+    except ShopError as error:
+        sys.stderr.write(f"shop: {error}\n")
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Publish the contract: a JSON Schema per event type and an AsyncAPI document, generated from the code.
+
+``python -m shop_platform.events.publish`` writes the files, ``--check`` exits 1 when a committed one is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shop_platform.events.decode import CONTENT_TYPE, MAX_MESSAGE_BYTES, Envelope
+from shop_platform.events.registry import EVENT_TYPES, TOPICS, EventType
+
+CONTRACT_DIR = Path(__file__).resolve().parent.parent.parent / "docs" / "contract"
+_JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
+_REF = "#/$defs/{name}"
+
+
+def event_schema(kind: EventType) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a whole event: CloudEvents envelope with typed ``data``."""
+    schemas, definitions = msgspec.json.schema_components([Envelope, kind.payload], ref_template=_REF)
+    envelope = definitions.pop("Envelope")
+    properties = dict(envelope["properties"])
+    properties["type"] = {"const": kind.name}
+    properties["data"] = schemas[1]
+    # The envelope allows extensions (CloudEvents), `data` allows new optional fields: consumers ignore both.
+    return {
+        "$schema": _JSON_SCHEMA,
+        "$id": f"{kind.name}.json",
+        "title": kind.name,
+        "description": (kind.payload.__doc__ or "").strip(),
+        "type": "object",
+        "properties": properties,
+        "required": envelope["required"],
+        "$defs": definitions,
+    }
+
+
+def asyncapi() -> dict[str, Any]:
+    """Return the AsyncAPI 3.0 document: channels (topics), their messages and how they are keyed."""
+    channels, operations, messages = {}, {}, {}
+    for topic in TOPICS:
+        channels[topic.subject] = {
+            "address": topic.name,
+            "description": topic.description,
+            "messages": {kind.name: {"$ref": f"#/components/messages/{kind.name}"} for kind in topic.event_types},
+            "bindings": {"kafka": {"topic": topic.name, "partitions": topic.partitions}},
+        }
+        operations[f"emit_{topic.subject}"] = {
+            "action": "receive",
+            "channel": {"$ref": f"#/channels/{topic.subject}"},
+            "summary": f"A shop emits {topic.subject} events; the platform receives them.",
+        }
+        for kind in topic.event_types:
+            messages[kind.name] = {
+                "name": kind.name,
+                "contentType": CONTENT_TYPE,
+                "summary": (kind.payload.__doc__ or "").strip().splitlines()[0],
+                "payload": {
+                    "schemaFormat": f"application/schema+json;version={_JSON_SCHEMA.split('/')[-2]}",
+                    "schema": {"$ref": f"./{kind.name}.json"},
+                },
+                "bindings": {
+                    "kafka": {"key": {"type": "string", "description": f"data.{kind.subject_field} (= subject)"}}
+                },
+            }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Shop Platform events",
+            "version": "1.0.0",
+            "description": (
+                "CloudEvents 1.0 in structured JSON mode. `id` is a UUID (version 7 recommended: it keeps the"
+                " warehouse's index local); a repeated id lands once. An unknown or invalid event becomes a dead"
+                f" letter. At most {MAX_MESSAGE_BYTES:,} bytes a message. The optional Kafka header `ce_id` repeats"
+                " the id, so that even an unreadable message can be attributed."
+            ),
+        },
+        "defaultContentType": CONTENT_TYPE,
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages},
+    }
+
+
+def documents() -> dict[str, str]:
+    """Return every published file by name."""
+    content = {f"{name}.json": event_schema(kind) for name, kind in EVENT_TYPES.items()} | {"asyncapi.json": asyncapi()}
+    return {name: json.dumps(document, indent=2) + "\n" for name, document in content.items()}
+
+
+def main(arguments: list[str], folder: Path = CONTRACT_DIR) -> int:
+    """Write the files, or compare them (``--check``); return the exit code."""
+    wanted = documents()
+    present = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    stale = sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
+    if "--check" in arguments:
+        if stale:
+            sys.stderr.write(
+                f"docs/contract is out of date: {', '.join(stale)}\n"
+                "  Run `python -m shop_platform.events.publish` and commit what it writes.\n"
+            )
+        return int(bool(stale))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in stale:
+        if name in wanted:
+            (folder / name).write_text(wanted[name], encoding="utf-8")
+        else:
+            (folder / name).unlink()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

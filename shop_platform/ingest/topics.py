@@ -1,0 +1,84 @@
+"""Make the contract's topics and read what the cluster says of them."""
+
+from __future__ import annotations
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
+
+from shop_platform.errors import ShopError
+from shop_platform.events.registry import TOPICS
+from shop_platform.settings import Settings
+
+_TIMEOUT_SECONDS = 15
+# Long enough to restore yesterday's backup and read everything since (docs/architecture.md, recovery).
+_RETENTION_MS = 7 * 24 * 3600 * 1000
+
+
+def admin_client(settings: Settings) -> AdminClient:
+    """Return an AdminClient; keep the reference, its futures die with it."""
+    return AdminClient(settings.kafka_client(socket_connection_setup_timeout_ms=10_000, log_level=0))
+
+
+def ensure_topics(settings: Settings, *, retention_ms: int | None = None) -> list[str]:
+    """Create missing topics and add missing partitions; return the names that were created.
+
+    ``retention_ms`` defaults to 7 days; -1 keeps everything (the embedded demo, whose history lies 90 days back, is
+    ingested before it could expire all the same). Raises :class:`ShopError` when the cluster does not answer.
+    """
+    admin = admin_client(settings)
+    existing = _metadata(admin, settings)
+    config = {"retention.ms": str(_RETENTION_MS if retention_ms is None else retention_ms)}
+    missing = [topic for topic in TOPICS if topic.name not in existing]
+    created = []
+    if missing:
+        new = [NewTopic(t.name, t.partitions, settings.kafka_replication_factor, config=config) for t in missing]
+        for name, future in admin.create_topics(new, operation_timeout=_TIMEOUT_SECONDS).items():
+            try:
+                future.result(_TIMEOUT_SECONDS)
+                created.append(name)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise ShopError(f"Topic {name} could not be created: {error.args[0].str()}") from error
+    grow = [NewPartitions(t.name, t.partitions) for t in TOPICS if 0 < existing.get(t.name, 0) < t.partitions]
+    for name, future in (admin.create_partitions(grow) if grow else {}).items():
+        try:
+            future.result(_TIMEOUT_SECONDS)
+        except KafkaException as error:
+            raise ShopError(f"Partitions of {name} could not be added: {error.args[0].str()}") from error
+    return created
+
+
+def _metadata(admin: AdminClient, settings: Settings) -> dict[str, int]:
+    try:
+        metadata = admin.list_topics(timeout=_TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise unreachable(settings, error) from error
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def unreachable(settings: Settings, error: KafkaException) -> ShopError:
+    """Return the error a person sees when no broker answers."""
+    return ShopError(
+        f"Kafka at {settings.kafka_bootstrap} does not answer: {error.args[0].str()}",
+        "Is the stack up (`shop up` or `make demo`), and does SHOP_KAFKA_BOOTSTRAP point at it?",
+    )
+
+
+def topic_ids(settings: Settings, names: list[str]) -> dict[str, str]:
+    """Return the cluster's id of each topic: a recreated topic has another one.
+
+    Raises :class:`ShopError` naming the topics that do not exist.
+    """
+    admin = admin_client(settings)
+    found, missing = {}, []
+    for name, future in admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_SECONDS).items():
+        try:
+            found[name] = str(future.result(_TIMEOUT_SECONDS).topic_id)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise unreachable(settings, error) from error
+            missing.append(name)
+    if missing:
+        raise ShopError(f"Kafka has no topic {', '.join(sorted(missing))}", "Create the topics with `shop topics`.")
+    return found

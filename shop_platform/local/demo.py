@@ -1,0 +1,248 @@
+"""``shop demo``: the whole platform on one machine, from an empty folder to verified marts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from shop_platform.errors import ShopError
+from shop_platform.ingest.topics import ensure_topics
+from shop_platform.ingest.until_end import ingest_until_end
+from shop_platform.local import services
+from shop_platform.local.postgres import EmbeddedPostgres
+from shop_platform.local.processes import Supervisor, tree_memory
+from shop_platform.local.screen import account, live_screen
+from shop_platform.local.stack import Ports, StackFolder
+from shop_platform.local.tasks import run_task
+from shop_platform.operations.status import LedgerCounter, collect
+from shop_platform.operations.verify import rebuild_and_compare, reconcile
+from shop_platform.orchestration.instance import dagster_services, prepare_home
+from shop_platform.orchestration.launch import launch_job, wait_for_run
+from shop_platform.settings import Environment, Role, Settings, load
+from shop_platform.warehouse.migrate import migrate
+
+_REFRESH_SECONDS = 2.0
+_LIVE_BEFORE_VERIFY_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What ``shop demo`` was asked for; ``days`` = 0 starts the stack without a history."""
+
+    days: int
+    orders_per_day: int | None
+    seed: int
+    rate: float
+    exit_after: bool
+
+
+@dataclass
+class _Steps:
+    """Shows each step while it runs, and remembers how long it took."""
+
+    console: Console
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[Progress]:
+        started = time.monotonic()
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<34}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[count]}"),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        with bar:
+            bar.add_task(name, total=None, count="")
+            yield bar
+        self.timings[name] = time.monotonic() - started
+        self.console.print(f"[green]✓[/] {name:<36}[dim]{self.timings[name]:6.1f} s[/]", highlight=False)
+
+
+def _show(bar: Progress, done: int, total: int) -> None:
+    bar.update(bar.task_ids[0], completed=done, total=total or None, count=f"{done:,} / {total:,}")
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Run the demo to its end and return the exit code; Ctrl-C and SIGTERM end every process."""
+    base = load()
+    if base.env is Environment.PROD:
+        raise ShopError("The embedded stack is for development; SHOP_ENV is prod", "Use docker-compose.yml there.")
+    console = Console(highlight=False)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    with StackFolder(base.data_dir) as folder:
+        folder.require_space()
+        ports, notes = folder.choose_ports()
+        for note in notes:
+            console.print(f"[yellow]{note}[/]")
+        settings = folder.settings(ports)
+        logs = settings.data_dir / "logs"
+        postgres = EmbeddedPostgres(
+            settings.data_dir / "pgdata", ports.postgres, settings.password(Role.ADMIN), logs / "postgres.log"
+        )
+        supervisor = Supervisor(logs)
+        try:
+            return _Demo(options, settings, ports, folder, postgres, supervisor, _Steps(console)).run(notes)
+        except KeyboardInterrupt:
+            console.print("ending every process …")
+            return 0 if not options.exit_after else 130
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of them behind
+            supervisor.stop_all()
+            postgres.stop()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@dataclass
+class _Demo:
+    options: DemoOptions
+    settings: Settings
+    ports: Ports
+    folder: StackFolder
+    postgres: EmbeddedPostgres
+    supervisor: Supervisor
+    steps: _Steps
+
+    def run(self, notes: list[str]) -> int:
+        self._start_core()
+        self._load_history()
+        self._materialize()
+        if self.options.rate > 0:
+            self.supervisor.start(services.live_shop(self.settings, self.options.rate))
+        with self.steps.step("dashboard ready"):
+            self.supervisor.wait_ready("dashboard")
+        if self.options.exit_after:
+            return self._verify()
+        self._watch(notes)
+        return 0
+
+    def _start_core(self) -> None:
+        with self.steps.step("PostgreSQL and Kafka broker"):
+            self.postgres.start()
+            self.supervisor.start(services.broker(self.settings, self.ports.broker))
+            self.supervisor.wait_ready("broker")
+        with self.steps.step("migrations and topics"):
+            migrate(self.settings)
+            ensure_topics(self.settings)
+        self.folder.publish(self.settings)
+        prepare_home(self.settings, code_port=self.ports.code)
+        self.supervisor.start(services.ingest(self.settings))
+        # The daemon comes after the history: its sensors would start a run for every part of it.
+        for service in dagster_services(self.settings, code_port=self.ports.code, web_port=self.ports.dagster):
+            if service.name != "dagster-daemon":
+                self.supervisor.start(service)
+
+    def _load_history(self) -> None:
+        if self.options.days > 0:
+            arguments = ["--days", str(self.options.days), "--seed", str(self.options.seed), "--progress-json"]
+            if self.options.orders_per_day:
+                arguments += ["--orders-per-day", str(self.options.orders_per_day)]
+            with self.steps.step(f"{self.options.days} days of history into Kafka") as bar:
+                run_task(
+                    "history",
+                    [sys.executable, "-m", "shop_platform.cli", "generate", "history", *arguments],
+                    self.settings.process_environment(),
+                    self.settings.data_dir / "logs",
+                    lambda done, total: _show(bar, done, total),
+                )
+        with self.steps.step("ingested exactly once") as bar:
+            self.supervisor.wait_ready("ingest")
+            ingest_until_end(self.settings, progress=lambda done, total: _show(bar, done, total))
+
+    def _materialize(self) -> None:
+        with self.steps.step("Dagster ready"):
+            for service in dagster_services(self.settings, code_port=self.ports.code, web_port=self.ports.dagster):
+                if service.name == "dagster-daemon":
+                    self.supervisor.start(service)
+            for name in ("dagster-code", "dagster-web", "dagster-daemon"):
+                self.supervisor.wait_ready(name)
+        self.supervisor.start(services.dashboard(self.settings))
+        with self.steps.step("every asset and check materialized") as bar:
+            run_id = launch_job(self.settings, "full_pipeline")
+            outcome = wait_for_run(
+                self.settings, run_id, on_event=lambda done, total: _show(bar, done, total), timeout_seconds=900
+            )
+        if not outcome.succeeded:
+            raise ShopError(
+                f"The Dagster run {run_id} ended as {outcome.status} at {', '.join(outcome.failed_steps) or '?'}:"
+                f" {outcome.error or 'no error was recorded'}",
+                f"See {self.settings.dagster_url}/runs/{run_id} (start the stack with `shop up`).",
+                exit_code=1,
+            )
+
+    def _verify(self) -> int:
+        console = self.steps.console
+        if self.options.rate > 0:
+            with self.steps.step("live stream"):
+                time.sleep(_LIVE_BEFORE_VERIFY_SECONDS)
+        with self.steps.step("I1: produced = landed + dead"):
+            i1 = reconcile(self.settings)
+        with self.steps.step("I2: marts = recomputation"):
+            i2 = rebuild_and_compare(self.settings)
+        memory = self._memory()
+        console.print()
+        console.print(account(self.steps.timings, memory))
+        console.print()
+        console.print(
+            f"I1 {'holds' if i1.holds else 'IS BROKEN'}: {i1.produced or 0:,} produced = {i1.landed:,} landed +"
+            f" {i1.dead_lettered:,} dead-lettered; {i1.duplicates:,} duplicates dropped"
+        )
+        rows = sum(mart.rows for mart in i2.marts.values())
+        console.print(f"I2 {'holds' if i2.holds else 'IS BROKEN'}: {len(i2.marts)} marts, {rows:,} rows recomputed")
+        for name, mart in i2.marts.items():
+            if not mart.equal:
+                console.print(
+                    f"  {name}: {mart.only_in_mart} only in the mart, {mart.only_in_rebuild} only in the other"
+                )
+        return 0 if i1.holds and i2.holds else 1
+
+    def _memory(self) -> dict[str, int]:
+        process = self.postgres.process
+        memory = {"postgres": tree_memory(process.pid) if process else 0, **self.supervisor.memory()}
+        # This process is the parent of all others: count it alone.
+        own = tree_memory(os.getpid()) - sum(memory.values())
+        return memory | {"shop (this process)": max(own, 0)}
+
+    def _watch(self, notes: list[str]) -> None:
+        urls = {
+            "Dashboard": f"http://127.0.0.1:{self.ports.dashboard}",
+            "Dagster": self.settings.dagster_url,
+            "PostgreSQL": f'127.0.0.1:{self.ports.postgres}   eval "$(shop env)" gives psql and dbt the passwords',
+            "Kafka": self.settings.kafka_bootstrap,
+        }
+        console = self.steps.console
+        ledger = LedgerCounter(self.settings.ledger_dir)
+        if not console.is_terminal:
+            console.print("\n".join(f"{name}: {url}" for name, url in urls.items()))
+        with (
+            Live(console=console, screen=False, auto_refresh=False, transient=True)
+            if console.is_terminal
+            else (contextlib.nullcontext()) as live
+        ):
+            while True:
+                notes += self.supervisor.tend()
+                if self.postgres.process is None or self.postgres.process.poll() is not None:
+                    notes.append("PostgreSQL ended and was started again")
+                    self.postgres.start()
+                if live is not None:
+                    shown = live_screen(collect(self.settings, ledger), urls, self._memory(), notes)
+                    live.update(shown, refresh=True)
+                time.sleep(_REFRESH_SECONDS)

@@ -1,0 +1,115 @@
+"""What a person sees in the terminal: progress bars, the status screen, the final account."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from shop_platform.operations.status import Status
+
+_GOOD, _BAD, _DIM = "green", "bold red", "dim"
+
+
+@contextlib.contextmanager
+def progress_bar(label: str, *, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Give a callback (done, total) that draws a bar on standard error with the time left."""
+    console = Console(stderr=True)
+    if not enabled or not console.is_terminal:
+        yield lambda _done, _total: None
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _seconds(value: float | None) -> Text:
+    if value is None:
+        return Text("–", _DIM)
+    shown = f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+    return Text(shown, _GOOD if value < 120 else "yellow" if value < 900 else _BAD)
+
+
+def status_table(status: Status) -> RenderableType:
+    """Return counts, lag, freshness and the last runs as a table that fits 80 columns."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column()
+    grid.add_row("Produced", f"{_number(status.produced)} messages acknowledged by Kafka")
+    grid.add_row(
+        "Landed",
+        f"{_number(status.landed)} events, {_number(status.duplicates)} duplicates dropped,"
+        f" {_number(status.dead_lettered)} dead letters",
+    )
+    services = f"{status.ingest_services} ingest service{'s' * (status.ingest_services != 1)} alive"
+    lag = Text(_number(status.lag), _GOOD if not status.lag else "yellow")
+    grid.add_row("Lag", Text.assemble(lag, f" messages, {services}, {status.ingest_rows_per_second:,.0f} rows/s"))
+    grid.add_row("Marts", Text.assemble("newest event ", _seconds(status.freshness_seconds), " old"))
+    verdict = {None: ("not checked yet", _DIM), True: ("holds", _GOOD), False: ("IS BROKEN", _BAD)}[status.reconciled]
+    grid.add_row("Reconciled", Text.assemble(verdict, f"  {status.reconciled_at or ''}"))
+    if status.failed_checks:
+        grid.add_row("Checks", Text(f"{status.failed_checks} failing", _BAD))
+    parts: list[RenderableType] = [grid]
+    if status.runs:
+        runs = Table(box=None, padding=(0, 2, 0, 0), header_style=_DIM)
+        for heading in ("Last runs", "outcome", "started", "took"):
+            runs.add_column(heading)
+        for run in status.runs:
+            style = {"SUCCESS": _GOOD, "FAILURE": _BAD}.get(run["status"], "yellow")
+            took = f"{run['seconds']:.0f} s" if run["seconds"] is not None else ""
+            runs.add_row(run["job"], Text(run["status"].lower(), style), (run["started_at"] or "")[11:19], took)
+        parts += ["", runs]
+    parts += [Text(problem, _BAD) for problem in status.problems]
+    return Group(*parts)
+
+
+def live_screen(status: Status, urls: Mapping[str, str], memory: Mapping[str, int], notes: list[str]) -> RenderableType:
+    """Return the one screen of a running stack."""
+    links = Table.grid(padding=(0, 2))
+    links.add_column(style="bold")
+    links.add_column()
+    for name, url in urls.items():
+        links.add_row(name, Text(url, "cyan underline"))
+    total = sum(memory.values())
+    return Group(
+        links,
+        "",
+        status_table(status),
+        "",
+        *[Text(note, "yellow") for note in notes[-3:]],
+        Text(f"{total / 1024**2:,.0f} MB in {len(memory)} services · Ctrl-C ends everything", _DIM),
+    )
+
+
+def account(timings: Mapping[str, float], memory: Mapping[str, int]) -> RenderableType:
+    """Return where the time went and what each process holds."""
+    times = Table(box=None, header_style=_DIM)
+    times.add_column("Where the time went")
+    times.add_column("s", justify="right")
+    for name, seconds in timings.items():
+        times.add_row(name, f"{seconds:.1f}")
+    times.add_row(Text("total", "bold"), Text(f"{sum(timings.values()):.1f}", "bold"))
+    held = Table(box=None, header_style=_DIM)
+    held.add_column("What each process holds")
+    held.add_column("MB", justify="right")
+    for name, size in memory.items():
+        held.add_row(name, f"{size / 1024**2:,.0f}")
+    held.add_row(Text("total", "bold"), Text(f"{sum(memory.values()) / 1024**2:,.0f}", "bold"))
+    both = Table.grid(padding=(0, 6))
+    both.add_row(times, held)
+    return both

@@ -1,0 +1,1 @@
+"""Operate the platform: verify its two invariants, look at its state."""

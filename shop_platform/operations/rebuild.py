@@ -1,0 +1,148 @@
+"""Invariant I2: every mart = its recomputation from raw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from shop_platform.errors import ShopError
+from shop_platform.operations.dbt import run_dbt
+from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.connect import connect
+from shop_platform.warehouse.locks import transform_lock
+
+Connection = psycopg.Connection[Any]
+
+_PREFIX = "verify__"
+_SCHEMAS = ("staging", "intermediate", "marts")
+
+
+@dataclass(frozen=True)
+class MartComparison:
+    """One mart: its rows, rows only in the mart, rows only in the recomputation."""
+
+    rows: int
+    only_in_mart: int
+    only_in_rebuild: int
+
+    @property
+    def equal(self) -> bool:
+        """Whether both hold the same rows, each as often."""
+        return self.only_in_mart == 0 and self.only_in_rebuild == 0
+
+
+@dataclass(frozen=True)
+class RebuildComparison:
+    """Every mart compared at one watermark."""
+
+    ceiling: str
+    marts: dict[str, MartComparison] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the invariant holds; without a single mart nothing was proven."""
+        return bool(self.marts) and all(mart.equal for mart in self.marts.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return verdict and counts per mart."""
+        return {
+            "holds": self.holds,
+            "ceiling": self.ceiling,
+            "rows": sum(mart.rows for mart in self.marts.values()),
+            "marts": {
+                name: {
+                    "rows": mart.rows,
+                    "only_in_mart": mart.only_in_mart,
+                    "only_in_rebuild": mart.only_in_rebuild,
+                }
+                for name, mart in self.marts.items()
+            },
+        }
+
+
+def rebuild_and_compare(
+    settings: Settings, *, wait_seconds: float = 600, say: Callable[[str], None] = lambda _: None
+) -> RebuildComparison:
+    """Recompute every mart from raw in schemas of its own, at the marts' own watermark, and compare row by row.
+
+    Live ingestion may go on meanwhile; transformations wait. Marts that stand at different watermarks (a partial run
+    was the last) are first brought to one by an ordinary incremental run. Columns whose names start with ``_`` are
+    bookkeeping and not compared.
+    """
+    with transform_lock(settings, wait_seconds=wait_seconds):
+        ceiling = _common_ceiling(settings)
+        if ceiling is None:
+            say("marts stand at different watermarks: bringing them to one")
+            run_dbt(settings, ["run"])
+            ceiling = _common_ceiling(settings)
+            if ceiling is None:
+                raise ShopError("The marts have no common watermark even after a full run", "See ops.model_watermarks.")
+        target = settings.data_dir / "dbt_target_verify"
+        _drop(settings)
+        try:
+            say("recomputing every mart from raw")
+            run_dbt(
+                settings,
+                ["run", "--full-refresh"],
+                variables={"ceiling": ceiling},
+                schema_prefix=_PREFIX,
+                target_path=target,
+            )
+            say("comparing")
+            with connect(settings, Role.TRANSFORM) as connection:
+                return RebuildComparison(ceiling, {name: _compare(connection, name) for name in _tables(connection)})
+        finally:
+            _drop(settings)
+
+
+def _common_ceiling(settings: Settings) -> str | None:
+    with connect(settings, Role.TRANSFORM) as connection:
+        tables = _tables(connection)
+        rows = connection.execute(
+            "select ceiling::text, count(*) from ops.model_watermarks where model = any(%s) group by ceiling",
+            [[f"marts.{name}" for name in tables]],
+        ).fetchall()
+    if not tables:
+        raise ShopError("There are no marts yet", "Materialize the graph first (`shop demo`, or the job 'transform').")
+    return str(rows[0][0]) if len(rows) == 1 and rows[0][1] == len(tables) else None
+
+
+def _tables(connection: Connection) -> list[str]:
+    rows = connection.execute(
+        "select table_name from information_schema.tables where table_schema = 'marts' order by 1"
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def _compare(connection: Connection, name: str) -> MartComparison:
+    columns = [
+        str(row[0])
+        for row in connection.execute(
+            "select column_name from information_schema.columns where table_schema = 'marts' and table_name = %s"
+            " and column_name not like '\\_%%' order by ordinal_position",
+            [name],
+        )
+    ]
+    select = sql.SQL("select {} from {}")
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    mart = select.format(listed, sql.Identifier("marts", name))
+    rebuilt = select.format(listed, sql.Identifier(f"{_PREFIX}marts", name))
+    counts = connection.execute(
+        sql.SQL(
+            "select (select count(*) from {table}), (select count(*) from ({mart} except all {rebuilt}) as a),"
+            " (select count(*) from ({rebuilt} except all {mart}) as b)"
+        ).format(table=sql.Identifier("marts", name), mart=mart, rebuilt=rebuilt)
+    ).fetchone()
+    assert counts is not None
+    return MartComparison(*(int(count) for count in counts))
+
+
+def _drop(settings: Settings) -> None:
+    with connect(settings, Role.TRANSFORM, autocommit=True) as connection:
+        for schema in _SCHEMAS:
+            connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(f"{_PREFIX}{schema}")))
+        connection.execute("delete from ops.model_watermarks where model like %s", [f"{_PREFIX}%"])

@@ -1,0 +1,94 @@
+"""A valid event decodes to exactly what was sent; anything else says what is wrong and where."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shop_platform.events.decode import ContractViolation, ErrorClass, attributed_id, decode
+from shop_platform.events.registry import EVENT_TYPES, TOPICS
+from tests.support.events import page_view
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def violation(value, topic="shop.web"):
+    with pytest.raises(ContractViolation) as caught:
+        decode(value if isinstance(value, bytes) else json.dumps(value).encode(), topic)
+    return caught.value
+
+
+@given(st.binary(max_size=300) | JSON.map(lambda document: json.dumps(document).encode()))
+def test_no_input_makes_the_decoder_fail_in_another_way(value):
+    with pytest.raises(ContractViolation):
+        decode(value, "shop.web")
+    attributed_id(value, [("ce_id", value)])
+
+
+@given(JSON)
+def test_an_additional_field_flows_through_untouched(extra):
+    sent = page_view(1)
+    sent["data"]["extra"] = extra
+    text = json.dumps(sent)
+    try:
+        event = decode(text.encode(), "shop.web")
+    except ContractViolation as refused:
+        # the only reasons: NUL or a lone surrogate somewhere in the field
+        assert refused.error_class in {ErrorClass.FORBIDDEN_CHARACTER, ErrorClass.NOT_JSON}
+        assert "\\u0000" in text or "\\ud" in text
+    else:
+        assert json.loads(event.data) == sent["data"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error_class", "path"),
+    [
+        ({"specversion": "0.3"}, ErrorClass.ENVELOPE_INVALID, "$.specversion"),
+        ({"id": "7"}, ErrorClass.ENVELOPE_INVALID, "$.id"),
+        ({"time": "2026-01-01T00:00:00"}, ErrorClass.ENVELOPE_INVALID, "$.time"),
+        ({"source": "has\ttab"}, ErrorClass.ENVELOPE_INVALID, "$.source"),
+        ({"subject": "ses_000001\n"}, ErrorClass.ENVELOPE_INVALID, "$.subject"),
+        ({"data": None}, ErrorClass.DATA_INVALID, "$.data"),
+        ({"type": "shop.web.page_viewed.v2"}, ErrorClass.UNKNOWN_VERSION, "$.type"),
+        ({"type": "shop.nothing.known.v1"}, ErrorClass.UNKNOWN_TYPE, "$.type"),
+        ({"subject": "ses_000002"}, ErrorClass.SUBJECT_MISMATCH, "$.subject"),
+    ],
+)
+def test_a_fault_is_named_with_its_place(change, error_class, path):
+    found = violation(page_view(1) | change)
+    assert (found.error_class, found.path) == (error_class, path)
+
+
+@pytest.mark.parametrize("amount", ["NaN", "1e3", "-1.00", "1.5", "01.00", 12.5, "1.00\n", "9999999999999.00"])
+def test_money_is_a_plain_decimal_or_nothing(amount):
+    sent = page_view(1) | {"type": "shop.web.product_viewed.v1"}
+    sent["data"] = {"session_id": "ses_000001", "visitor_id": "v", "product_id": "p", "price": amount, "currency": "EUR"}
+    assert violation(sent).path == "$.data.price"
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul():
+    sent = page_view(1)
+    sent["data"]["path"] = "C:\\u0000"
+    assert json.loads(decode(json.dumps(sent).encode(), "shop.web").data) == sent["data"]
+
+
+def test_the_header_attributes_a_message_that_cannot_be_read():
+    event_id = str(uuid.uuid4())
+    assert attributed_id(b"\xff", [("ce_id", event_id.encode())]) == event_id
+    assert attributed_id(json.dumps({"id": event_id}).encode(), None) == event_id
+    assert attributed_id(b"\xff", [("ce_id", None), ("ce_id", b"x")]) is None
+
+
+def test_every_type_belongs_to_one_topic_and_is_keyed_by_a_field_of_its_own():
+    names = [kind.name for topic in TOPICS for kind in topic.event_types]
+    assert len(names) == len(set(names)) == len(EVENT_TYPES) == 23
+    for kind in EVENT_TYPES.values():
+        assert kind.subject_field in kind.payload.__struct_fields__

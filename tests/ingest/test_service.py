@@ -1,0 +1,100 @@
+"""The continuous service survives being killed, and a second one shares the work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+from shop_platform.ingest.lag import services_alive
+from shop_platform.ingest.until_end import ingest_until_end
+from shop_platform.operations.reconcile import reconcile
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
+from tests.support.events import LedgerProducer, page_view
+
+
+def eventually(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "condition not reached"
+        time.sleep(0.1)
+
+
+@contextmanager
+def service(settings):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shop_platform.cli", "ingest"],
+        env=os.environ | settings.process_environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def landed(settings):
+    with connect(settings, Role.ADMIN) as admin:
+        return admin.execute("select count(*) from raw.web").fetchone()[0]
+
+
+def test_killed_services_lose_and_double_nothing(shop):
+    settings = shop.settings.model_copy(update={"ingest_batch_messages": 100})
+    producer = LedgerProducer(settings)
+    producer.send(page_view(n) for n in range(4000))
+    for kill_after in (1, 1500):
+        with service(settings) as process:
+            eventually(lambda after=kill_after: landed(settings) >= after)
+            process.send_signal(signal.SIGKILL)
+    ingested = 0
+    with connect(settings, Role.ADMIN) as admin:  # the killed one's sign of life would make the next call wait for it
+        admin.execute("delete from ops.ingest_services")
+    ingest_until_end(settings)
+    ingested = landed(settings)
+    assert ingested == 4000
+    assert reconcile(settings).holds
+
+
+def test_a_stopped_service_takes_its_sign_of_life_away(shop):
+    with service(shop.settings) as process:
+        eventually(lambda: services_alive(shop.settings))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert not services_alive(shop.settings)
+
+
+def test_until_end_waits_for_a_living_service(shop):
+    with service(shop.settings):
+        eventually(lambda: services_alive(shop.settings))
+        LedgerProducer(shop.settings).send(page_view(n) for n in range(500))
+        report = ingest_until_end(shop.settings)
+    assert report.waited_for_service and report.by_subject["web"].landed == 500
+
+
+def test_two_services_share_the_partitions_and_each_event_lands_once(shop):
+    with service(shop.settings), service(shop.settings):
+
+        def shared():
+            with connect(shop.settings, Role.ADMIN) as admin:
+                rows = admin.execute("select jsonb_array_length(partitions) from ops.ingest_services").fetchall()
+            return len(rows) == 2 and all(row[0] > 0 for row in rows)
+
+        eventually(shared)
+        LedgerProducer(shop.settings).send(page_view(n) for n in range(2000))
+        eventually(lambda: landed(shop.settings) == 2000)
+    assert reconcile(shop.settings).holds
+
+
+def test_postgres_going_away_is_waited_out(shop):
+    with service(shop.settings):
+        eventually(lambda: services_alive(shop.settings))
+        with connect(shop.settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'shop_ingest'")
+        LedgerProducer(shop.settings).send(page_view(n) for n in range(100))
+        eventually(lambda: landed(shop.settings) == 100)
+    assert reconcile(shop.settings).holds
