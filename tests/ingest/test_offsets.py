@@ -44,7 +44,10 @@ def test_a_log_that_ends_below_the_stored_offset_halts(shop, read_web):
     with connect(shop.settings, Role.ADMIN) as admin:
         admin.execute("update ops.ingest_offsets set next_offset = next_offset + 7 where topic = 'shop.web'")
     LedgerProducer(shop.settings).send([page_view(1)])
-    with pytest.raises(OffsetMismatchError, match=r"the log ends at \d+"), PartitionReader(shop.settings, ["shop.web"]) as reader:
+    with (
+        pytest.raises(OffsetMismatchError, match=r"the log ends at \d+"),
+        PartitionReader(shop.settings, ["shop.web"]) as reader,
+    ):
         reader.assign_all()
 
 

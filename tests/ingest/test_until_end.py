@@ -64,18 +64,24 @@ def poison():
     yield json.dumps(good | {"subject": "other"}).encode(), "subject_mismatch"
     yield json.dumps(good | {"data": {"session_id": 1}}).encode(), "data_invalid"
     yield json.dumps(good | {"data": good["data"] | {"x": "a\x00b"}}).encode(), "forbidden_character"
-    yield json.dumps(good | {"data": good["data"] | {"page": "x" * 1_100_000}}).encode(), "too_large"
+    yield json.dumps(good | {"data": good["data"] | {"page": "x" * 1_020_000}}).encode(), "too_large"
     # Valid by the contract, but no PostgreSQL number: only the database can tell.
     text = json.dumps(good | {"id": str(uuid.uuid4())})
     yield text.replace('"page_type"', '"huge": 1e400000, "page_type"').encode(), "database_rejected"
 
 
-@pytest.mark.parametrize(("value", "error_class"), list(poison()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("value", "error_class"), list(poison()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_poison_becomes_a_dead_letter_and_its_neighbours_land(shop, value, error_class):
     producer = LedgerProducer(shop.settings)
     before, after = page_view(2), page_view(3)
     poisoned = str(uuid.uuid4())
-    for content, event_id in ((json.dumps(before).encode(), before["id"]), (value, poisoned), (json.dumps(after).encode(), after["id"])):
+    for content, event_id in (
+        (json.dumps(before).encode(), before["id"]),
+        (value, poisoned),
+        (json.dumps(after).encode(), after["id"]),
+    ):
         producer.send_raw("shop.web", content, event_id, partition=0)
     producer.flush()
     report = ingest_until_end(shop.settings).by_subject["web"]
@@ -98,7 +104,8 @@ def test_reconciliation_sees_a_lost_row_and_a_row_that_nobody_sent(shop):
     assert not broken.holds and broken.missing == 3
     with connect(shop.settings, Role.ADMIN) as admin:
         admin.execute(
-            "insert into raw.web (event_id, event_type, source, subject, event_time, data, kafka_partition, kafka_offset)"
+            "insert into raw.web"
+            " (event_id, event_type, source, subject, event_time, data, kafka_partition, kafka_offset)"
             " values (gen_random_uuid(), 't', 's', 's', now(), '{}', 0, 0)"
         )
     assert reconcile(shop.settings).unexpected == 1

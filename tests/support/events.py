@@ -17,7 +17,9 @@ from shop_platform.settings import Settings
 START = dt.datetime(2026, 3, 1, 9, 0, tzinfo=dt.UTC)
 
 
-def event(kind: str, subject: str, data: dict[str, Any], *, time: dt.datetime = START, **envelope: Any) -> dict[str, Any]:
+def event(
+    kind: str, subject: str, data: dict[str, Any], *, time: dt.datetime = START, **envelope: Any
+) -> dict[str, Any]:
     """Return an envelope for ``data``; keyword arguments replace or add envelope fields."""
     return {
         "specversion": "1.0",
@@ -42,7 +44,11 @@ class LedgerProducer:
     """Sends messages and notes each acknowledged one as the platform's producer does."""
 
     def __init__(self, settings: Settings, run: str = "test") -> None:
-        self._producer = Producer(settings.kafka_client(linger_ms=5, acks="all", enable_idempotence=True))
+        self._producer = Producer(
+            settings.kafka_client(
+                linger_ms=5, acks="all", enable_idempotence=True, message_max_bytes=2_000_000, log_level=0
+            )
+        )
         self._path = settings.ledger_dir / "produced" / f"{run}.tsv"
         self._path.parent.mkdir(parents=True, exist_ok=True)
 
@@ -62,9 +68,7 @@ class LedgerProducer:
                 file.write(f"{event_id}\t{topic}\t{message.partition()}\t{message.offset()}\t{START.isoformat()}\n")
 
         headers: list[tuple[str, str | bytes | None]] = [("ce_id", event_id)]
-        self._producer.produce(
-            topic, value, key=key, headers=headers, partition=partition, on_delivery=acknowledged
-        )
+        self._producer.produce(topic, value, key=key, headers=headers, partition=partition, on_delivery=acknowledged)
         self._producer.poll(0)
 
     def flush(self) -> None:

@@ -1,0 +1,55 @@
+# Every target does its own set-up. `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+# A shell's PYTHONDONTWRITEBYTECODE would make every start two to three times slower.
+unexport PYTHONDONTWRITEBYTECODE
+unexport VIRTUAL_ENV
+export UV_COMPILE_BYTECODE = 1
+export UV_PYTHON_PREFERENCE = only-system
+
+PY := .venv/bin/python
+READY := .venv/.ready
+AIRFLOW_READY := .venv-airflow/.ready
+
+help: ## List what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml uv.lock airflow_bridge/pyproject.toml
+	@uv=$$(./scripts/get-uv.sh) && "$$uv" sync --frozen --quiet && touch $@
+
+$(AIRFLOW_READY): uv.lock airflow_bridge/pyproject.toml
+	@uv=$$(./scripts/get-uv.sh) && UV_PROJECT_ENVIRONMENT=.venv-airflow "$$uv" sync --frozen --quiet --package airflow-bridge --no-default-groups --group test && touch $@
+
+setup: $(READY) ## Install everything into .venv
+
+demo: $(READY) ## Run the whole platform here until Ctrl-C (ARGS="--days 30 --rate 100")
+	@$(PY) -m shop_platform.cli demo $(ARGS)
+
+demo-once: $(READY) ## The same without a terminal; exits 0 only if both invariants hold
+	@$(PY) -m shop_platform.cli demo --exit $(ARGS)
+
+test: $(READY) ## Run every test whose needs this machine can meet
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(READY) ## Check style, types, SQL, and that generated files are up to date
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m mypy
+	@$(PY) -m shop_platform.events.publish --check
+	@$(PY) -m grafana.build --check
+	@$(PY) -m sqlfluff lint --disable-progress-bar --nofail dbt_project/models
+
+bench: $(READY) ## Measure (ONLY=ingest for one part); writes build/bench.json
+	@$(PY) -m bench $(if $(ONLY),--only $(ONLY))
+
+airflow-env: $(AIRFLOW_READY) ## Install Airflow and the bridge into .venv-airflow
+
+reset: $(READY) ## Remove the embedded stack's data
+	@$(PY) -m shop_platform.cli reset
+
+clean: ## Remove environments, caches and builds (not the data)
+	rm -rf .venv .venv-airflow .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help setup demo demo-once test lint bench airflow-env reset clean

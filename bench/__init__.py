@@ -1,0 +1,1 @@
+"""Measurements, never timed tests: each figure is a ratio to a reference measured in the same run."""

@@ -1,0 +1,107 @@
+"""Children are restarted, ended with all they started, and never outlive a killed supervisor."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from shop_platform.errors import ShopError
+from shop_platform.local.processes import Service, Supervisor, tree_memory
+from shop_platform.local.tasks import run_task
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+PARENT = [sys.executable, "-c", f"import subprocess, time; subprocess.Popen({SLEEP!r}); time.sleep(600)"]
+
+
+def eventually(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "condition not reached"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def supervisor(tmp_path):
+    made = Supervisor(tmp_path / "logs")
+    yield made
+    made.stop_all(timeout_seconds=5)
+
+
+def family():
+    return [
+        child for child in psutil.Process().children(recursive=True) if "time.sleep(600)" in " ".join(child.cmdline())
+    ]
+
+
+def test_stopping_ends_grandchildren_too(supervisor):
+    supervisor.start(Service("parent", PARENT))
+    eventually(lambda: len(family()) == 2)
+    members = family()
+    supervisor.stop_all()
+    assert not any(member.is_running() and member.status() != psutil.STATUS_ZOMBIE for member in members)
+
+
+def test_a_child_that_dies_is_started_again_and_said(supervisor):
+    supervisor.start(Service("sleeper", SLEEP))
+    assert supervisor.tend() == []
+    family()[0].kill()
+    said = []
+    eventually(lambda: said.extend(supervisor.tend()) or said)
+    assert said == ["sleeper ended with code -9 and was started again"]
+    eventually(lambda: len(family()) == 1)
+
+
+def test_a_child_that_always_dies_is_given_up_with_its_last_words(supervisor, monkeypatch):
+    monkeypatch.setattr("shop_platform.local.processes._RESTART_PAUSE_SECONDS", 0.0)
+    supervisor.start(Service("broken", [sys.executable, "-c", "raise SystemExit('no license')"]))
+    with pytest.raises(ShopError, match=r"(?s)'broken' died 6 times, last with code 1.*no license"):
+        eventually(lambda: supervisor.tend() and False)
+
+
+def test_a_service_that_dies_while_starting_shows_its_log(supervisor):
+    supervisor.start(Service("early", [sys.executable, "-c", "raise SystemExit('bad flag')"], ready=lambda: False))
+    with pytest.raises(ShopError, match=r"(?s)'early' ended with code 1 while starting.*bad flag"):
+        supervisor.wait_ready("early")
+
+
+def test_a_service_that_never_answers_is_not_waited_for_for_ever(supervisor):
+    supervisor.start(Service("mute", SLEEP, ready=lambda: False, ready_within_seconds=0.3))
+    with pytest.raises(ShopError, match="was not ready after"):
+        supervisor.wait_ready("mute")
+
+
+def test_a_killed_supervisor_takes_its_children_with_it(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from shop_platform.local.processes import Service, Supervisor\n"
+        "supervisor = Supervisor(Path(sys.argv[1]))\n"
+        f"supervisor.start(Service('orphan', {SLEEP!r}))\n"
+        "print('up', flush=True); time.sleep(600)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    assert parent.stdout.readline() == b"up\n"
+    (child,) = psutil.Process(parent.pid).children()
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    eventually(lambda: not child.is_running())
+
+
+def test_memory_counts_descendants(supervisor):
+    supervisor.start(Service("parent", PARENT))
+    eventually(lambda: len(family()) == 2)
+    assert supervisor.memory()["parent"] > tree_memory(family()[-1].pid) > 1_000_000
+    assert tree_memory(999_999_999) == 0
+
+
+def test_a_task_reports_progress_and_its_failure(tmp_path):
+    seen = []
+    talk = "print('noise'); print('{\"done\": 3, \"total\": 9}')"
+    run_task("talk", [sys.executable, "-c", talk], {}, tmp_path, lambda done, total: seen.append((done, total)))
+    assert seen == [(3, 9)]
+    with pytest.raises(ShopError, match=r"(?s)'fail' failed with code 1.*disk on fire"):
+        run_task("fail", [sys.executable, "-c", "raise SystemExit('disk on fire')"], {}, tmp_path, lambda *_: None)

@@ -1,0 +1,106 @@
+"""The data folder has one owner, keeps its secrets, and moves away from taken ports."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from shop_platform.errors import ShopError
+from shop_platform.local.ports import any_free, first_free, is_free
+from shop_platform.local.stack import StackFolder, reset
+from shop_platform.settings import load
+
+
+def test_a_second_owner_is_told_who_has_it(tmp_path):
+    with StackFolder(tmp_path), pytest.raises(ShopError, match=r"Another `shop` holds .* \(process \d+\)"):
+        StackFolder(tmp_path).__enter__()
+
+
+def test_the_lock_of_a_killed_owner_is_not_stale(tmp_path):
+    code = (
+        "import sys, os, signal; from pathlib import Path; from shop_platform.local.stack import StackFolder;"
+        " StackFolder(Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    with StackFolder(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ShopError, match="cannot be used"):
+        StackFolder(tmp_path / "file" / "data").__enter__()
+
+
+def test_a_full_disk_is_said_before_anything_starts(tmp_path):
+    with StackFolder(tmp_path) as folder, pytest.raises(ShopError, match="GB are free below"):
+        folder.require_space(needed_bytes=1 << 60)
+
+
+def test_a_taken_port_is_moved_and_said(tmp_path):
+    with StackFolder(tmp_path) as folder:
+        first, _ = folder.choose_ports()
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", first.dashboard))
+            taken.listen()
+            second, notes = folder.choose_ports()
+    assert second.dashboard != first.dashboard
+    assert notes == [f"port {first.dashboard} is taken: dashboard listens on {second.dashboard}"]
+    assert len(set(vars(second).values())) == 5
+
+
+def test_ports_are_remembered(tmp_path):
+    with StackFolder(tmp_path) as folder:
+        first, _ = folder.choose_ports()
+    with StackFolder(tmp_path) as folder:
+        assert folder.choose_ports() == (first, [])
+
+
+def test_a_port_held_by_a_listener_is_not_free():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert not is_free(port)
+        assert first_free(port) > port
+    port = any_free()
+    assert first_free(port, taken={port}) > port
+
+
+def test_secrets_are_random_kept_and_private(tmp_path):
+    with StackFolder(tmp_path / "a") as folder:
+        passwords = folder.passwords()
+        assert folder.passwords() == passwords and len(set(passwords.values())) == len(passwords)
+    with StackFolder(tmp_path / "b") as other:
+        assert not set(other.passwords().values()) & set(passwords.values())
+    assert stat.S_IMODE((tmp_path / "a" / "secrets.json").stat().st_mode) == 0o600
+
+
+def test_another_terminal_reads_the_running_stack_and_no_longer_afterwards(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_DATA_DIR", str(tmp_path))
+    with StackFolder(tmp_path) as folder:
+        ports, _ = folder.choose_ports()
+        settings = folder.settings(ports)
+        folder.publish(settings)
+        assert stat.S_IMODE((tmp_path / "stack.env").stat().st_mode) == 0o600
+        assert load() == settings
+    assert not (tmp_path / "stack.env").exists()
+    assert load().pg_port == 5432
+
+
+def test_reset_removes_everything_but_refuses_a_stranger_s_folder_and_a_running_stack(tmp_path):
+    mine, strange = tmp_path / "mine", tmp_path / "strange"
+    with StackFolder(mine) as folder:
+        folder.passwords()
+        with pytest.raises(ShopError, match="Another `shop` holds"):
+            reset(mine)
+    assert reset(mine) > 0 and not mine.exists() and reset(mine) == 0
+    strange.mkdir()
+    (strange / "thesis.txt").write_text("years of work")
+    with pytest.raises(ShopError, match="nothing was removed"):
+        reset(strange)
+    assert (strange / "thesis.txt").exists()

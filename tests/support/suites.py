@@ -1,0 +1,83 @@
+"""The suites that need more than the package index: which ran, which could not, and when that is a failure."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+SUITES = {
+    "kafka": "real Apache Kafka (Java, Maven)",
+    "browser": "a real browser (Chromium)",
+    "airflow": "a real Airflow",
+    "compose": "docker compose",
+}
+
+
+def required() -> set[str]:
+    """Return the suites that must run here (SHOP_TEST_REQUIRE=kafka,browser,airflow,compose)."""
+    names = {name.strip() for name in os.environ.get("SHOP_TEST_REQUIRE", "").split(",") if name.strip()}
+    unknown = names - SUITES.keys()
+    if unknown:
+        raise pytest.UsageError(f"SHOP_TEST_REQUIRE names unknown suites: {', '.join(sorted(unknown))}")
+    return names
+
+
+def require(name: str, available: tuple[bool, str]) -> None:
+    """Skip the calling test with the reason when suite ``name`` cannot run, or fail it when it must."""
+    able, reason = available
+    if able:
+        return
+    if name in required():
+        pytest.fail(f"suite '{name}' is required (SHOP_TEST_REQUIRE) and cannot run: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+class SuiteSummary:
+    """Pytest plugin: says at the end which of the suites ran; a required one that did not is a failure."""
+
+    def __init__(self) -> None:
+        self._ran: dict[str, int] = dict.fromkeys(SUITES, 0)
+        self._collected: dict[str, int] = dict.fromkeys(SUITES, 0)
+        self._skipped: dict[str, set[str]] = {name: set() for name in SUITES}
+        self._marks: dict[str, list[str]] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Remember the suite of each test."""
+        for item in items:
+            names = [name for name in SUITES if item.get_closest_marker(name)]
+            self._marks[item.nodeid] = names
+            for name in names:
+                self._collected[name] += 1
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count what ran and why the rest did not."""
+        for name in self._marks.get(report.nodeid, []):
+            if report.when == "call" and not report.skipped:
+                self._ran[name] += 1
+            elif report.skipped:
+                reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+                self._skipped[name].add(reason.removeprefix("Skipped: "))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a whole run in which a required suite had tests and ran none."""
+        for name in required():
+            if self._collected[name] and not self._ran[name] and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write one line per suite."""
+        if not any(self._collected.values()):
+            return
+        terminalreporter.section("suites with needs of their own")
+        for name, need in SUITES.items():
+            if not self._collected[name]:
+                continue
+            skipped = "; ".join(sorted(self._skipped[name]))
+            if self._ran[name] and not skipped:
+                verdict = f"ran ({self._ran[name]} tests)"
+            elif self._ran[name]:
+                verdict = f"ran in part ({self._ran[name]} of {self._collected[name]} tests): {skipped}"
+            else:
+                verdict = f"DID NOT RUN: {skipped or 'nothing was selected'}"
+            terminalreporter.write_line(f"{name:<8} {need:<32} {verdict}")

@@ -1,0 +1,68 @@
+"""Each role can do its work and nothing else: every denial of the matrix is asserted."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
+
+RAW_READ = "select count(*) from raw.orders"
+RAW_WRITE = "insert into raw.orders select * from raw.orders"
+RAW_DELETE = "delete from raw.orders"
+OFFSETS_WRITE = "update ops.ingest_offsets set next_offset = 0"
+LEDGER_CHANGE = "update ops.ingest_batches set landed = 0"
+DEAD_BYTES = "select message_value from ops.dead_letters"
+DEAD_CLASSES = "select error_class, count(*) from ops.dead_letters group by 1"
+RUNS_READ = "select * from ops.pipeline_runs"
+RUNS_WRITE = "update ops.pipeline_runs set status = 'x'"
+MARTS_MAKE = "create table marts.probe (id int)"
+MIGRATIONS_CHANGE = "delete from ops.schema_migrations"
+PUBLIC_MAKE = "create table public.probe (id int)"
+
+ALLOWED = {
+    Role.INGEST: {RAW_READ, RAW_WRITE, OFFSETS_WRITE, DEAD_BYTES, DEAD_CLASSES},
+    Role.TRANSFORM: {RAW_READ, DEAD_BYTES, DEAD_CLASSES, RUNS_READ, MARTS_MAKE},
+    Role.ORCHESTRATOR: {RAW_READ, DEAD_BYTES, DEAD_CLASSES, RUNS_READ, RUNS_WRITE},
+    Role.DASHBOARD: {DEAD_CLASSES, RUNS_READ},
+    Role.GRAFANA: {DEAD_CLASSES, RUNS_READ},
+}
+STATEMENTS = [name for name in dir() if name.isupper() and isinstance(globals()[name], str)]
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_right(warehouse, role, name):
+    statement = globals()[name]
+    with connect(warehouse.settings, role) as connection:
+        if statement in ALLOWED[role]:
+            connection.execute(statement)
+        else:
+            with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)):
+                connection.execute(statement)
+        connection.rollback()
+
+
+@pytest.mark.parametrize("role", [Role.INGEST, Role.TRANSFORM, Role.DASHBOARD, Role.GRAFANA])
+def test_only_the_orchestrator_enters_dagster_s_database(warehouse, role):
+    connect(warehouse.settings, Role.ORCHESTRATOR, database=warehouse.settings.dagster_database).close()
+    with pytest.raises(Exception, match="did not let"):
+        connect(warehouse.settings, role, database=warehouse.settings.dagster_database)
+
+
+@pytest.mark.parametrize("role", [Role.DASHBOARD, Role.GRAFANA])
+def test_readers_cannot_run_away(warehouse, role):
+    with connect(warehouse.settings, role) as connection:
+        assert connection.execute("show statement_timeout").fetchone() in {("15s",), ("30s",)}
+        assert connection.execute("show default_transaction_read_only").fetchone() == ("on",)
+
+
+def test_a_wrong_password_is_told_without_a_stack_of_libpq_noise(warehouse):
+    from pydantic import SecretStr
+
+    from shop_platform.errors import ShopError
+
+    wrong = warehouse.settings.model_copy(update={"pg_ingest_password": SecretStr("wrong")})
+    with pytest.raises(ShopError, match="did not let 'shop_ingest' in: .*password authentication failed"):
+        connect(wrong, Role.INGEST)
