@@ -7,7 +7,7 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 export UV_COMPILE_BYTECODE = 1
-export UV_PYTHON_PREFERENCE = only-system
+export UV_PYTHON_PREFERENCE = system
 
 PY := .venv/bin/python
 READY := .venv/.ready
@@ -46,10 +46,17 @@ bench: $(READY) ## Measure (ONLY=ingest for one part); writes build/bench.json
 
 airflow-env: $(AIRFLOW_READY) ## Install Airflow and the bridge into .venv-airflow
 
+airflow-once: $(AIRFLOW_READY) ## Run the Airflow DAG once against the running demo
+	@test -e .shop/stack.env || { echo "No stack is running: start one with 'make demo' in another terminal." >&2; exit 2; }
+	@. ./.shop/stack.env && export AIRFLOW_HOME="$(CURDIR)/.shop/airflow" \
+		AIRFLOW__CORE__DAGS_FOLDER="$(CURDIR)/airflow_bridge/dags" AIRFLOW__CORE__LOAD_EXAMPLES=False \
+		AIRFLOW_CONN_DAGSTER_DEFAULT="dagster://$${SHOP_DAGSTER_URL#http://}" && \
+		.venv-airflow/bin/airflow db migrate >/dev/null && .venv-airflow/bin/airflow dags test shop_pipeline
+
 reset: $(READY) ## Remove the embedded stack's data
 	@$(PY) -m shop_platform.cli reset
 
 clean: ## Remove environments, caches and builds (not the data)
 	rm -rf .venv .venv-airflow .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo demo-once test lint bench airflow-env reset clean
+.PHONY: help setup demo demo-once test lint bench airflow-env airflow-once reset clean

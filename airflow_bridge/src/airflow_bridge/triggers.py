@@ -1,0 +1,88 @@
+"""Waits in the triggerer, on one event loop for all tasks, until a Dagster run has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_bridge import graphql
+from airflow_bridge.cancel import PAUSE, CancelPlan
+from airflow_bridge.errors import DagsterBridgeError
+from airflow_bridge.hook import AsyncDagster
+from airflow_bridge.polling import ERROR_TOLERANCE, POLL_INTERVAL, Outcome, RunWatch
+
+# The triggerer gives on_kill 30 s by default ([triggerer] on_kill_timeout).
+_KILL_SECONDS = 20.0
+
+
+class DagsterRunTrigger(BaseTrigger):
+    """Fires once, with the payload of a `polling.Outcome`.
+
+    Intervals are seconds; `deadline` is seconds since the epoch, or None to wait for ever.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        dagster_conn_id: str = "dagster_default",
+        poll_interval: float = POLL_INTERVAL,
+        error_tolerance: float = ERROR_TOLERANCE,
+        deadline: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.dagster_conn_id = dagster_conn_id
+        self.poll_interval = poll_interval
+        self.error_tolerance = error_tolerance
+        self.deadline = deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments that rebuild this trigger."""
+        return (
+            "airflow_bridge.triggers.DagsterRunTrigger",
+            {
+                "run_id": self.run_id,
+                "dagster_conn_id": self.dagster_conn_id,
+                "poll_interval": self.poll_interval,
+                "error_tolerance": self.error_tolerance,
+                "deadline": self.deadline,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll until the wait is over, and fire."""
+        async with await AsyncDagster.connect(self.dagster_conn_id) as dagster:
+            outcome = await self._wait(dagster)
+        yield TriggerEvent(outcome.payload())
+
+    async def _wait(self, dagster: AsyncDagster) -> Outcome:
+        watch = RunWatch(self.run_id, self.error_tolerance, self.deadline)
+        while True:
+            try:
+                outcome = watch.on_answer(await dagster.run(graphql.get_run(self.run_id)))
+            except DagsterBridgeError as error:
+                self.log.warning("No answer about Dagster run %s: %s", self.run_id, error)
+                outcome = watch.on_error(error)
+            if outcome:
+                return outcome
+            await asyncio.sleep(self.poll_interval)
+
+    async def on_kill(self) -> None:
+        """Stop the Dagster run when somebody marks or clears the deferred task."""
+        # The client of run() is closed by now: the cancellation has unwound it.
+        plan = CancelPlan(self.run_id, _KILL_SECONDS)
+        async with await AsyncDagster.connect(self.dagster_conn_id) as dagster:
+            while not plan.is_over:
+                try:
+                    plan.on_answer(await dagster.run(plan.request()))
+                except DagsterBridgeError as error:
+                    plan.on_error(error)
+                if not plan.is_over:
+                    await asyncio.sleep(PAUSE)
+        if plan.problem:
+            self.log.warning("Dagster run %s may go on: %s", self.run_id, plan.problem)
+        else:
+            self.log.info("Dagster run %s was cancelled", self.run_id)

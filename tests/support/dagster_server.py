@@ -1,0 +1,94 @@
+"""A real Dagster web server and daemon on a file of definitions, for tests that talk to it over HTTP."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from shop_platform.local.ports import any_free
+from shop_platform.local.processes import Service, Supervisor
+
+_INSTANCE = """telemetry: {enabled: false}
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config: {dequeue_interval_seconds: 1}
+"""
+_RUNS = """query Runs { runsOrError { ... on Runs { results {
+  runId jobName status creationTime startTime endTime tags { key value } } } } }"""
+
+
+@dataclass(frozen=True)
+class DagsterServer:
+    """Where the server listens."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address of the web server."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def runs(self, **tags: str) -> list[dict[str, Any]]:
+        """Return the runs that carry all the tags (`airflow__dag_id` for `airflow/dag_id`), oldest first."""
+        answer = httpx.post(f"{self.url}/graphql", json={"query": _RUNS}, timeout=30).raise_for_status().json()
+        found = []
+        for run in answer["data"]["runsOrError"]["results"]:
+            run["tags"] = {tag["key"]: tag["value"] for tag in run["tags"]}
+            if all(run["tags"].get(key.replace("__", "/")) == value for key, value in tags.items()):
+                found.append(run)
+        return sorted(found, key=lambda run: run["creationTime"])
+
+    def has_loaded(self) -> bool:
+        """Whether the web server has loaded the code location."""
+        return bool(self._ask("repositoriesOrError { ... on RepositoryConnection { nodes { name } } }").get("nodes"))
+
+    def dequeues_runs(self) -> bool:
+        """Whether the daemon that starts queued runs has reported in."""
+        health = self._ask("instance { daemonHealth { allDaemonStatuses { daemonType healthy } } }")
+        daemons = health.get("daemonHealth", {}).get("allDaemonStatuses", [])
+        return any(each["daemonType"] == "QUEUED_RUN_COORDINATOR" and each["healthy"] for each in daemons)
+
+    def _ask(self, field: str) -> dict[str, Any]:
+        try:
+            answer = httpx.post(f"{self.url}/graphql", json={"query": f"query Ask {{ {field} }}"}, timeout=10).json()
+        except (httpx.TransportError, ValueError):
+            return {}
+        (value,) = (answer.get("data") or {"": {}}).values()
+        return dict(value or {})
+
+
+@contextmanager
+def running_dagster(definitions: Path, location: str, home: Path) -> Iterator[DagsterServer]:
+    """Run Dagster on `definitions` as code location `location`, with everything it writes in `home`."""
+    home.mkdir(parents=True)
+    (home / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")
+    workspace = home / "workspace.yaml"
+    workspace.write_text(
+        f"load_from: [{{python_file: {{relative_path: '{definitions}', location_name: {location}}}}}]\n",
+        encoding="utf-8",
+    )
+    server = DagsterServer(any_free())
+    environment = {"DAGSTER_HOME": str(home), "PYTHONDONTWRITEBYTECODE": ""}
+    scripts = Path(sys.executable).parent
+    # Not below `home`: Dagster moves a folder of the name `logs` out of its way.
+    supervisor = Supervisor(home.parent / "dagster-logs")
+    web = [str(scripts / "dagster-webserver"), "-h", "127.0.0.1", "-p", str(server.port), "-w", str(workspace)]
+    daemon = [str(scripts / "dagster-daemon"), "run", "-w", str(workspace)]
+    try:
+        # One after the other: both would create the SQLite tables, and the second to try dies of it.
+        for service in (
+            Service("web", web, environment, ready=server.has_loaded, ready_within_seconds=120),
+            Service("daemon", daemon, environment, ready=server.dequeues_runs, ready_within_seconds=120),
+        ):
+            supervisor.start(service)
+            supervisor.wait_ready(service.name)
+        yield server
+    finally:
+        supervisor.stop_all()
