@@ -108,12 +108,16 @@ class Settings(BaseSettings):
     def _refuse_development_defaults_outside_dev(self) -> Settings:
         if self.env is Environment.DEV:
             return self
-        weak = [f"SHOP_PG_{role.value.upper()}_PASSWORD" for role in Role if self._is_weak(role)]
+        # Only what was given is judged: a service is told its own role's password and no other.
+        weak = [f"SHOP_PG_{role.value.upper()}_PASSWORD" for role in Role if self._given(role) and self._is_weak(role)]
         if weak:
             raise ValueError(f"{self.env.value} refuses default or empty secrets; set {', '.join(weak)}")
         if self.env is Environment.PROD and self.allow_simulated_data:
             raise ValueError("prod refuses simulated data; set SHOP_ALLOW_SIMULATED_DATA=false")
         return self
+
+    def _given(self, role: Role) -> bool:
+        return f"pg_{role.value}_password" in self.model_fields_set
 
     def _is_weak(self, role: Role) -> bool:
         value = self.password(role)
@@ -124,7 +128,12 @@ class Settings(BaseSettings):
         return self.pg_admin_user if role is Role.ADMIN else f"shop_{role.value}"
 
     def password(self, role: Role) -> str:
-        """Return the password of ``role`` in clear."""
+        """Return the password of ``role`` in clear; raise :class:`ShopError` outside dev when none was given."""
+        if self.env is not Environment.DEV and not self._given(role):
+            raise ShopError(
+                f"This process has no password for the role '{role.value}'",
+                f"Set SHOP_PG_{role.value.upper()}_PASSWORD.",
+            )
         secret: SecretStr = getattr(self, f"pg_{role.value}_password")
         return secret.get_secret_value()
 
@@ -160,6 +169,8 @@ class Settings(BaseSettings):
         values: dict[str, str] = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
+            if isinstance(value, SecretStr) and self.env is not Environment.DEV and name not in self.model_fields_set:
+                continue
             if isinstance(value, SecretStr):
                 value = value.get_secret_value()
             if isinstance(value, bool):

@@ -33,6 +33,15 @@ def test_a_wrong_value_names_its_variable(field, value):
         load(**{field: value})
 
 
+def test_a_service_needs_only_its_own_password_and_passes_no_other_on():
+    settings = load(env="staging", pg_dashboard_password="a-long-random-one")
+    assert settings.password(Role.DASHBOARD) == "a-long-random-one"
+    with pytest.raises(ShopError, match="SHOP_PG_INGEST_PASSWORD"):
+        settings.dsn(Role.INGEST)
+    given = {name for name in settings.process_environment() if name.endswith("_PASSWORD")}
+    assert given == {"SHOP_PG_DASHBOARD_PASSWORD"}
+
+
 def test_passwords_do_not_show_in_a_printed_settings_object():
     assert "a-long-random" not in repr(load(**STRONG))
 

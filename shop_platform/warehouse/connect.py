@@ -20,7 +20,8 @@ def connect(
             application_name=f"shop-{role.value}",
         )
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+        # libpq puts the reason first and its own advice on the lines below.
+        reason = str(error).strip().splitlines()[0].rpartition("failed: ")[2]
         where = f"{settings.pg_host}:{settings.pg_port}/{database or settings.pg_database}"
         raise ShopError(
             f"PostgreSQL at {where} did not let '{settings.user(role)}' in: {reason}",

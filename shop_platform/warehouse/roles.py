@@ -34,6 +34,9 @@ def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settin
                 sql.Identifier(name), sql.Literal(hashed), sql.Literal(connection_limit)
             )
         )
+        if role is Role.GRAFANA:
+            # Its boards cut "today" and their range into business days in the session's time zone.
+            parameters = parameters | {"timezone": settings.shop_tz}
         for parameter, value in parameters.items():
             admin.execute(
                 sql.SQL("alter role {} set {} = {}").format(

@@ -36,6 +36,7 @@ create table ops.ingest_batches (
 comment on table ops.ingest_batches is
     'The ledger: what each partition delivered, batch by batch. messages = landed + duplicates + dead.';
 create index ingest_batches_committed_at on ops.ingest_batches (committed_at);
+create index ingest_batches_xid on ops.ingest_batches (_xid);
 
 create table ops.dead_letters (
     dead_letter_id bigint generated always as identity,

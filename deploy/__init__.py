@@ -1,0 +1,1 @@
+"""What turns the repository into containers: images, entry points, health checks, the environment file."""

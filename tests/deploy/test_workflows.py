@@ -1,0 +1,48 @@
+"""The hosted workflows: least rights, immutable actions, and targets that exist."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.make_env import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+
+@pytest.fixture(params=WORKFLOWS, ids=lambda path: path.name)
+def workflow(request: pytest.FixtureRequest) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(request.param.read_text("utf-8"))
+    return loaded
+
+
+def _steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def test_a_job_has_no_right_but_to_read_and_ends_some_day(workflow: dict[str, Any]) -> None:
+    assert workflow["permissions"] == {}
+    for name, job in workflow["jobs"].items():
+        assert job["permissions"] == {"contents": "read"}, name
+        assert job["timeout-minutes"] <= 60, name
+
+
+def test_an_action_is_pinned_to_a_commit_and_keeps_no_credentials(workflow: dict[str, Any]) -> None:
+    for step in _steps(workflow):
+        if "uses" in step:
+            assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+def test_a_script_takes_nothing_from_the_event_that_started_it(workflow: dict[str, Any]) -> None:
+    assert not [step["run"] for step in _steps(workflow) if "${{" in step.get("run", "")]
+
+
+def test_the_targets_it_calls_exist(workflow: dict[str, Any]) -> None:
+    called = {t for step in _steps(workflow) for t in re.findall(r"make ([a-z -]+)", step.get("run", ""))}
+
+    assert called
+    assert {target for each in called for target in each.split()} <= TARGETS
