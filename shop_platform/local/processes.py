@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -29,6 +30,7 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] = lambda: True
     ready_within_seconds: float = 90
+    stop_within_seconds: float = 15
     url: str | None = None
 
 
@@ -92,17 +94,17 @@ class Supervisor:
             happened.append(f"{name} ended with code {code} and was started again")
         return happened
 
-    def stop(self, name: str, *, timeout_seconds: float = 15) -> None:
+    def stop(self, name: str) -> None:
         """End one child and whatever it started."""
         child = self._children.pop(name, None)
         if child is not None:
-            _end([child.process], timeout_seconds)
+            _end([child])
 
-    def stop_all(self, *, timeout_seconds: float = 20) -> None:
+    def stop_all(self) -> None:
         """End every child, the youngest first, and whatever they started."""
         children = list(self._children.values())
         self._children.clear()
-        _end([child.process for child in reversed(children)], timeout_seconds)
+        _end(children[::-1])
 
     def memory(self) -> dict[str, int]:
         """Return the resident bytes (proportional where the system tells) of each child with its descendants."""
@@ -152,32 +154,25 @@ def tree_memory(pid: int) -> int:
     return total
 
 
-def _end(processes: list[subprocess.Popen[bytes]], timeout_seconds: float) -> None:
+def _end(children: list[_Child]) -> None:
     """SIGTERM each with its descendants, wait, SIGKILL what is left (code servers fork grandchildren)."""
     families: list[psutil.Process] = []
-    for process in processes:
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            families += psutil.Process(child.process.pid).children(recursive=True)
+        if child.process.poll() is None:
+            child.process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    for child in children:
         try:
-            root = psutil.Process(process.pid)
-            families += root.children(recursive=True)
-        except psutil.Error:
-            pass
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + timeout_seconds
-    for process in processes:
-        try:
-            process.wait(max(deadline - time.monotonic(), 0.1))
+            child.process.wait(max(began + child.service.stop_within_seconds - time.monotonic(), 0.1))
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            child.process.kill()
+            child.process.wait()
     for leftover in families:
-        try:
+        with contextlib.suppress(psutil.Error):
             leftover.terminate()
-        except psutil.Error:
-            continue
     _, alive = psutil.wait_procs(families, timeout=3)
     for leftover in alive:
-        try:
+        with contextlib.suppress(psutil.Error):
             leftover.kill()
-        except psutil.Error:
-            continue

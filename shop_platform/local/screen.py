@@ -62,8 +62,9 @@ def status_table(status: Status) -> RenderableType:
     grid.add_row("Marts", Text.assemble("newest event ", _seconds(status.freshness_seconds), " old"))
     verdict = {None: ("not checked yet", _DIM), True: ("holds", _GOOD), False: ("IS BROKEN", _BAD)}[status.reconciled]
     grid.add_row("Reconciled", Text.assemble(verdict, f"  {status.reconciled_at or ''}"))
-    if status.failed_checks:
-        grid.add_row("Checks", Text(f"{status.failed_checks} failing", _BAD))
+    if status.failed_checks or status.warning_checks:
+        failing = Text(f"{status.failed_checks} failing", _BAD if status.failed_checks else _GOOD)
+        grid.add_row("Checks", Text.assemble(failing, (f", {status.warning_checks} with a warning", "yellow")))
     parts: list[RenderableType] = [grid]
     if status.runs:
         runs = Table(box=None, padding=(0, 2, 0, 0), header_style=_DIM)

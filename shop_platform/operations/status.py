@@ -38,6 +38,7 @@ class Status:
     data_as_of: str | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
     failed_checks: int | None = None
+    warning_checks: int | None = None
     problems: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -142,7 +143,9 @@ def _runs(connection: Connection, status: Status) -> None:
     status.runs = rows
     checks = _one(
         connection,
-        "select count(*) as failed from (select distinct on (asset, check_name) passed from ops.check_results"
+        "select count(*) filter (where severity = 'error') as failed,"
+        " count(*) filter (where severity <> 'error') as warned"
+        " from (select distinct on (asset, check_name) passed, severity from ops.check_results"
         " order by asset, check_name, check_result_id desc) as latest where not passed",
     )
-    status.failed_checks = checks["failed"]
+    status.failed_checks, status.warning_checks = checks["failed"], checks["warned"]

@@ -29,7 +29,7 @@ def eventually(condition, seconds=20):
 def supervisor(tmp_path):
     made = Supervisor(tmp_path / "logs")
     yield made
-    made.stop_all(timeout_seconds=5)
+    made.stop_all()
 
 
 def family():
