@@ -1,0 +1,1 @@
+"""The Dash app: pages, components, pure figure functions, a read-only data layer."""

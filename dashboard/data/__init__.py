@@ -1,0 +1,1 @@
+"""The data layer: marts and ops in, plain dataclasses out."""

@@ -1,0 +1,1 @@
+"""Pure functions from plain rows to plain figure dictionaries."""

@@ -1,0 +1,35 @@
+"""From 375 px to wide: nothing leaves the page sideways, nothing moves when data arrives."""
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+SHIFT = """() => new Promise(done => {
+    let sum = 0;
+    new PerformanceObserver(list => { for (const entry of list.getEntries()) sum += entry.value; })
+        .observe({ type: 'layout-shift', buffered: true });
+    setTimeout(() => done(sum), 500);
+})"""
+
+
+@pytest.mark.parametrize("width", [375, 700, 768, 1024, 1440, 2200])
+def test_no_width_scrolls_sideways(site, open_page, width):
+    page = open_page(site.url, width=width)
+    expect(page.locator("[data-kpi] .kpi__value")).to_have_count(8)
+    assert page.evaluate(OVERFLOW) <= 0
+    page.locator("#channels-view label").nth(1).click()
+    page.wait_for_selector("#channels-body table")
+    assert page.evaluate(OVERFLOW) <= 0
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_nothing_moves_when_the_data_arrives(site, open_page, width):
+    page = open_page(site.url, width=width)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(SHIFT) < 0.02
+
+
+def test_the_language_of_the_document_is_given(site, open_page):
+    expect(open_page(site.url).locator("html")).to_have_attribute("lang", "en")
