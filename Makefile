@@ -39,7 +39,7 @@ lint: $(READY) ## Check style, types, SQL, and that generated files are up to da
 	@$(PY) -m mypy
 	@$(PY) -m shop_platform.events.publish --check
 	@$(PY) -m grafana.build --check
-	@$(PY) -m sqlfluff lint --disable-progress-bar --nofail dbt_project/models
+	@cd dbt_project && ../$(PY) -m sqlfluff lint --disable-progress-bar models
 
 bench: $(READY) ## Measure (ONLY=ingest for one part); writes build/bench.json
 	@$(PY) -m bench $(if $(ONLY),--only $(ONLY))

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import Any
 
+from psycopg import sql
+
 from bench.stack import measuring_stack
 from shop_platform.events.registry import TOPICS
 from shop_platform.generator.history import run_history
@@ -48,5 +50,6 @@ def _scan_seconds(settings: Settings) -> float:
     started = time.perf_counter()
     with connect(settings, Role.TRANSFORM) as connection:
         for topic in TOPICS:
-            connection.execute(f"select sum(length(data::text)) from raw.{topic.subject}".encode())
+            table = sql.Identifier("raw", topic.subject)
+            connection.execute(sql.SQL("select sum(length(data::text)) from {}").format(table))
     return time.perf_counter() - started

@@ -53,7 +53,9 @@ def stop_on_signals() -> Iterator[threading.Event]:
 @app.command()
 def demo(
     days: Annotated[int, typer.Option(help="Days of simulated history.", min=1, max=1095)] = 90,
-    orders_per_day: Annotated[int, typer.Option(help="Average orders a day.", min=1, max=100_000)] = 0,
+    orders_per_day: Annotated[
+        int, typer.Option(help="Average orders a day; 0: the shop's own.", min=0, max=100_000)
+    ] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 42,
     rate: Annotated[float, typer.Option(help="Events per second of the live stream.", min=0.1, max=10_000)] = 25.0,
     exit_: Annotated[

@@ -37,8 +37,8 @@ def resume_position(
 ) -> Position:
     """Return where to go on, recording a partition that is seen for the first time at its ``low`` watermark.
 
-    Raises :class:`OffsetMismatchError` when the topic was recreated, when retention passed the stored offset (with the exact
-    gap) or when the log ends below it.
+    Raises :class:`OffsetMismatchError` when the topic was recreated, when retention passed the stored offset (with the
+    exact gap) or when the log ends below it.
     """
     rows = connection.execute(
         "select topic_id, next_offset from ops.ingest_offsets where topic = %s and partition = %s", [topic, partition]

@@ -23,8 +23,9 @@ def admin_client(settings: Settings) -> AdminClient:
 def ensure_topics(settings: Settings, *, retention_ms: int | None = None) -> list[str]:
     """Create missing topics and add missing partitions; return the names that were created.
 
-    ``retention_ms`` defaults to 7 days; -1 keeps everything (the embedded demo, whose history lies 90 days back, is
-    ingested before it could expire all the same). Raises :class:`ShopError` when the cluster does not answer.
+    ``retention_ms`` defaults to 7 days; -1 keeps everything. It counts from a message's arrival, because our producers
+    leave the Kafka timestamp to the client: with the event's time a history would expire before it is read. Raises
+    :class:`ShopError` when the cluster does not answer.
     """
     admin = admin_client(settings)
     existing = _metadata(admin, settings)

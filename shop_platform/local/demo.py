@@ -87,7 +87,9 @@ def run_demo(options: DemoOptions) -> int:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    # SIGINT too: a background job of a non-interactive shell inherits it ignored.
     signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     with StackFolder(base.data_dir) as folder:
         folder.require_space()
         ports, notes = folder.choose_ports()

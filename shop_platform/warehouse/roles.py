@@ -20,8 +20,10 @@ _ROLE_LIMITS: dict[Role, tuple[int, dict[str, str]]] = {
 
 def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settings) -> None:
     """Create each service role or bring its password and limits up to date (idempotent)."""
-    for role, (connection_limit, parameters) in _ROLE_LIMITS.items():
+    for role, (connection_limit, limits) in _ROLE_LIMITS.items():
         name = settings.user(role)
+        # Grafana's boards cut "today" and their range into business days in the session's time zone.
+        parameters = limits | ({"timezone": settings.shop_tz} if role is Role.GRAFANA else {})
         known = admin.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone()
         if known is None:
             admin.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
@@ -34,9 +36,6 @@ def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settin
                 sql.Identifier(name), sql.Literal(hashed), sql.Literal(connection_limit)
             )
         )
-        if role is Role.GRAFANA:
-            # Its boards cut "today" and their range into business days in the session's time zone.
-            parameters = parameters | {"timezone": settings.shop_tz}
         for parameter, value in parameters.items():
             admin.execute(
                 sql.SQL("alter role {} set {} = {}").format(

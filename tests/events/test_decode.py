@@ -70,7 +70,13 @@ def test_a_fault_is_named_with_its_place(change, error_class, path):
 @pytest.mark.parametrize("amount", ["NaN", "1e3", "-1.00", "1.5", "01.00", 12.5, "1.00\n", "9999999999999.00"])
 def test_money_is_a_plain_decimal_or_nothing(amount):
     sent = page_view(1) | {"type": "shop.web.product_viewed.v1"}
-    sent["data"] = {"session_id": "ses_000001", "visitor_id": "v", "product_id": "p", "price": amount, "currency": "EUR"}
+    sent["data"] = {
+        "session_id": "ses_000001",
+        "visitor_id": "v",
+        "product_id": "p",
+        "price": amount,
+        "currency": "EUR",
+    }
     assert violation(sent).path == "$.data.price"
 
 

@@ -34,7 +34,8 @@ def test_each_schema_is_a_valid_json_schema(name):
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"time": "soon"}, {"data": {}}, {"subject": "a b"}, {"extension": 1}, {"specversion": "2"}, {"id": None}]
+    "change",
+    [{}, {"time": "soon"}, {"data": {}}, {"subject": "a b"}, {"extension": 1}, {"specversion": "2"}, {"id": None}],
 )
 def test_schema_and_decoder_agree(change):
     sent = page_view(1) | change

@@ -74,7 +74,7 @@ def test_until_end_waits_for_a_living_service(shop):
         LedgerProducer(shop.settings).send(page_view(n) for n in range(500))
         report = ingest_until_end(shop.settings)
     assert report.waited_for_service and report.by_subject["web"].lag == 0
-        assert landed(shop.settings) == 500
+    assert landed(shop.settings) == 500
 
 
 def test_two_services_share_the_partitions_and_each_event_lands_once(shop):

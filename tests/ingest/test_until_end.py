@@ -44,7 +44,7 @@ def test_repetitions_land_once_whether_in_one_batch_or_in_a_later_one(shop):
     events = [page_view(n) for n in range(50)]
     producer.send(events + events[:10])
     first = ingest_until_end(shop.settings).by_subject["web"]
-    producer.send(events[20:30] + [page_view(99)])
+    producer.send([*events[20:30], page_view(99)])
     second = ingest_until_end(shop.settings).by_subject["web"]
     assert (first.landed, first.duplicates, second.landed, second.duplicates) == (50, 10, 1, 10)
     assert reconcile(shop.settings).as_dict() | {"holds": True} == reconcile(shop.settings).as_dict()

@@ -51,8 +51,7 @@ def test_marts_equal_their_recomputation_until_somebody_alters_one(shop):
 
     with connect(shop.settings, Role.TRANSFORM) as connection:
         connection.execute(
-            "update marts.kpi_daily set units = units + 1"
-            " where date_day = (select max(date_day) from marts.kpi_daily)"
+            "update marts.kpi_daily set units = units + 1 where date_day = (select max(date_day) from marts.kpi_daily)"
         )
     broken = rebuild_and_compare(shop.settings)
     assert not broken.holds

@@ -64,5 +64,5 @@ def test_a_wrong_password_is_told_without_a_stack_of_libpq_noise(warehouse):
     from shop_platform.errors import ShopError
 
     wrong = warehouse.settings.model_copy(update={"pg_ingest_password": SecretStr("wrong")})
-    with pytest.raises(ShopError, match="did not let 'shop_ingest' in: .*password authentication failed"):
+    with pytest.raises(ShopError, match=r"did not let 'shop_ingest' in: .*password authentication failed"):
         connect(wrong, Role.INGEST)

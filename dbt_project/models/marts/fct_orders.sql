@@ -1,0 +1,142 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='order_id',
+        on_schema_change='fail',
+        indexes=[
+            {'columns': ['order_date']},
+            {'columns': ['customer_id']},
+            {'columns': ['session_id']},
+        ],
+        tags=['hot'],
+    )
+}}
+
+with
+
+{% if is_incremental() %}
+touched as (
+    {{ touched_keys(ref('stg_orders_placed'), 'order_id') }}
+    union
+    {{ touched_keys(ref('stg_payments'), 'order_id') }}
+    union
+    {{ touched_keys(ref('stg_order_progress'), 'order_id') }}
+    union
+    {{ touched_keys(ref('stg_refunds'), 'order_id') }}
+),
+{% endif %}
+
+placed as (
+    select
+        *,
+        row_number() over (partition by order_id order by placed_at, event_id) as telling
+    from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
+),
+
+lines as (
+    select
+        event_id,
+        count(*) as lines_count,
+        sum(quantity) as units
+    from {{ rows_to_build(ref('stg_order_lines'), 'order_id') }} as events
+    group by event_id
+),
+
+attempts as (
+    select
+        order_id,
+        status,
+        amount,
+        attempted_at,
+        row_number() over (partition by payment_id order by attempted_at desc, event_id desc) as recency
+    from {{ rows_to_build(ref('stg_payments'), 'order_id') }} as events
+),
+
+payments as (
+    select
+        order_id,
+        min(case when status = 'succeeded' then attempted_at end) as paid_at,
+        sum(case when status = 'succeeded' then amount end) as paid_amount
+    from attempts
+    where recency <= 1
+    group by order_id
+),
+
+progress as (
+    select
+        order_id,
+        min(case when step = 'shipped' then occurred_at end) as shipped_at,
+        min(promised_on) as promised_on,
+        min(case when step = 'delivered' then occurred_at end) as delivered_at,
+        min(case when step = 'cancelled' then occurred_at end) as cancelled_at
+    from {{ rows_to_build(ref('stg_order_progress'), 'order_id') }} as events
+    group by order_id
+),
+
+tellings as (
+    select
+        order_id,
+        amount,
+        row_number() over (partition by refund_id order by issued_at, event_id) as telling
+    from {{ rows_to_build(ref('stg_refunds'), 'order_id') }} as events
+),
+
+refunds as (
+    select
+        order_id,
+        sum(amount) as refunded_amount
+    from tellings
+    where telling <= 1
+    group by order_id
+)
+
+select
+    placed.order_id,
+    placed.customer_id,
+    placed.session_id,
+    placed.placed_at as ordered_at,
+    {{ day_in_tz('placed.placed_at') }} as order_date,
+    placed.channel,
+    placed.campaign,
+    placed.coupon,
+    placed.device,
+    placed.country,
+    placed.currency,
+    case
+        when progress.cancelled_at is not null then 'cancelled'
+        when progress.delivered_at is not null then 'delivered'
+        when progress.shipped_at is not null then 'shipped'
+        when payments.paid_at is not null then 'paid'
+        when payments.order_id is not null then 'payment_failed'
+        else 'placed'
+    end as status,
+    cast(coalesce(lines.lines_count, 0) as integer) as lines_count,
+    cast(coalesce(lines.units, 0) as bigint) as units,
+    placed.gross_amount,
+    placed.discount_amount,
+    {{ money('placed.gross_amount - placed.discount_amount') }} as net_amount,
+    placed.shipping_amount,
+    placed.tax_amount,
+    placed.total_amount,
+    {{ money('coalesce(payments.paid_amount, 0)') }} as paid_amount,
+    {{ money('coalesce(refunds.refunded_amount, 0)') }} as refunded_amount,
+    progress.cancelled_at is not null as is_cancelled,
+    placed.placed_at,
+    payments.paid_at,
+    progress.shipped_at,
+    progress.promised_on,
+    progress.delivered_at,
+    progress.cancelled_at,
+    {{ day_in_tz('progress.delivered_at') }} > progress.promised_on as is_delivered_late,
+    (
+        (progress.cancelled_at is not null and progress.shipped_at is not null)
+        or (progress.shipped_at is not null and payments.paid_at is null)
+        or (progress.delivered_at is not null and progress.shipped_at is null)
+    ) as has_irregular_history
+from placed
+left join lines on placed.event_id = lines.event_id
+left join payments on placed.order_id = payments.order_id
+left join progress on placed.order_id = progress.order_id
+left join refunds on placed.order_id = refunds.order_id
+where placed.telling <= 1

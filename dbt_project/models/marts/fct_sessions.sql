@@ -1,0 +1,82 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='session_id',
+        on_schema_change='fail',
+        indexes=[
+            {'columns': ['session_date']},
+        ],
+        tags=['hot'],
+    )
+}}
+
+-- Named here because dbt does not look into a conditional block for what a model reads.
+-- depends_on: {{ ref('stg_orders_placed') }}
+with
+
+{% if is_incremental() %}
+touched as (
+    {{ touched_keys(ref('stg_web_events'), 'session_id') }}
+    union
+    {{ touched_keys(ref('stg_orders_placed'), 'session_id') }}
+),
+{% endif %}
+
+started as (
+    select
+        *,
+        row_number() over (partition by session_id order by started_at, event_id) as telling
+    from {{ rows_to_build(ref('stg_sessions_started'), 'session_id') }} as events
+),
+
+activity as (
+    select
+        session_id,
+        max(occurred_at) as ended_at,
+        max(currency) as currency,
+        sum(case when event_name = 'page_viewed' then 1 else 0 end) as page_views,
+        sum(case when event_name = 'product_viewed' then 1 else 0 end) as product_views,
+        sum(case when event_name = 'searched' then 1 else 0 end) as searches,
+        sum(case when event_name = 'cart_changed' and quantity_delta > 0 then 1 else 0 end) as cart_adds,
+        sum(case when event_name = 'checkout_started' then 1 else 0 end) as checkouts
+    from {{ rows_to_build(ref('stg_web_events'), 'session_id') }} as events
+    group by session_id
+),
+
+orders as (
+    select
+        session_id,
+        order_id,
+        customer_id,
+        currency,
+        row_number() over (partition by session_id order by ordered_at, order_id) as order_number
+    from {{ rows_to_build(ref('fct_orders'), 'session_id') }} as events
+    where session_id is not null
+)
+
+select
+    started.session_id,
+    started.visitor_id,
+    coalesce(started.customer_id, orders.customer_id) as customer_id,
+    started.started_at,
+    activity.ended_at,
+    {{ day_in_tz('started.started_at') }} as session_date,
+    started.channel,
+    started.campaign,
+    started.device,
+    started.country,
+    coalesce(orders.currency, activity.currency, '{{ var("shop_currency") }}') as currency,
+    cast(activity.page_views as integer) as page_views,
+    cast(activity.product_views as integer) as product_views,
+    cast(activity.searches as integer) as searches,
+    cast(activity.cart_adds as integer) as cart_adds,
+    activity.product_views > 0 as has_product_view,
+    activity.cart_adds > 0 as has_cart,
+    activity.checkouts > 0 as has_checkout,
+    orders.order_id is not null as has_order,
+    orders.order_id
+from started
+inner join activity on started.session_id = activity.session_id
+left join orders on started.session_id = orders.session_id and orders.order_number = 1
+where started.telling <= 1

@@ -1,0 +1,10 @@
+select
+    topic_id,
+    split_part(topic, '.', 2) as subject,
+    landed,
+    dead,
+    max_event_time,
+    committed_at,
+    _xid
+from {{ source('ops', 'ingest_batches') }}
+where _xid < {{ watermark_ceiling() }}

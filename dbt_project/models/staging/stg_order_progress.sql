@@ -1,0 +1,13 @@
+select
+    event_id,
+    subject as order_id,
+    event_time as occurred_at,
+    {{ event_name() }} as step,
+    {{ json_date('promised_on') }} as promised_on,
+    {{ json_text('carrier') }} as carrier,
+    {{ json_text('reason') }} as cancellation_reason,
+    _xid
+from {{ source('raw', 'orders') }}
+where
+    {{ is_any_event(['order.shipped', 'order.delivered', 'order.cancelled']) }}
+    and _xid < {{ watermark_ceiling() }}

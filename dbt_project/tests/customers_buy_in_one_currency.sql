@@ -1,0 +1,10 @@
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'dim_customers'}}}) }}
+
+-- The lifetime sums of dim_customers would add different currencies for these customers.
+select
+    customers.customer_id,
+    count(distinct orders.currency) as currencies
+from {{ ref('dim_customers') }} as customers
+inner join {{ ref('fct_orders') }} as orders on customers.customer_id = orders.customer_id
+group by customers.customer_id
+having count(distinct orders.currency) > 1

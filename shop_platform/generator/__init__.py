@@ -1,0 +1,1 @@
+"""The simulated shop: customers with a life, their sessions, orders, parcels and returns, as events in Kafka."""

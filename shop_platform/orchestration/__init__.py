@@ -1,0 +1,1 @@
+"""Dagster as a thin shell over functions that can be tested without it."""

@@ -1,0 +1,1 @@
+"""Topics, raw tables, their checks and the sensors that keep them going."""

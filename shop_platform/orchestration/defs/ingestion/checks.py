@@ -1,0 +1,101 @@
+"""Asset checks of the raw tables: still fed, few dead letters, and nothing lost (invariant I1)."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from shop_platform.events.registry import TOPICS
+from shop_platform.operations.verify import reconcile
+from shop_platform.orchestration import names
+from shop_platform.orchestration.batches import SubjectState, subject_states
+from shop_platform.orchestration.freshness import BY_SUBJECT
+from shop_platform.settings import Settings
+
+EVENT_AGE = "newest_event_is_recent"
+DEAD_LETTERS = "few_dead_letters"
+RECONCILED = "produced_is_landed_or_dead"
+
+# Every shop has a client that sends rubbish now and then. A twentieth of all messages is no client but a broken
+# producer, and the marts miss real sales.
+_DEAD_SHARE_WARN = 0.01
+_DEAD_SHARE_ERROR = 0.05
+
+
+def _spec(subject: str, name: str, description: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(name, asset=names.raw_key(subject), description=description)
+
+
+ledger_specs = [
+    spec
+    for topic in TOPICS
+    for spec in (
+        _spec(
+            topic.subject,
+            EVENT_AGE,
+            f"The newest event is younger than {BY_SUBJECT[topic.subject].event_age}."
+            f" {BY_SUBJECT[topic.subject].reason}",
+        ),
+        _spec(topic.subject, DEAD_LETTERS, "Less than 1 % of the last day's messages are dead letters."),
+    )
+]
+
+
+@dg.multi_asset_check(name="check_ledger", specs=ledger_specs, can_subset=True)
+def ledger_checks(
+    context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge each raw table by the ingestion's ledger."""
+    states = subject_states(settings)
+    for key in sorted(context.selected_asset_check_keys, key=lambda key: key.to_user_string()):
+        subject = key.asset_key.path[-1]
+        judge = judge_event_age if key.name == EVENT_AGE else judge_dead_letters
+        yield judge(subject, states.get(subject, SubjectState()))
+
+
+# I1 is one statement about all topics together (an id must not land twice anywhere), so it is one check; it sits
+# on the orders, where a loss costs most, and waits for every raw table.
+@dg.asset_check(
+    name=RECONCILED,
+    asset=names.raw_key("orders"),
+    additional_deps=[names.raw_key(topic.subject) for topic in TOPICS if topic.subject != "orders"],
+    description="I1: distinct produced event ids = landed + dead-lettered, disjoint, none twice.",
+)
+def reconciliation_check(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+    """Compare what was produced with what landed. ERROR: a lost or doubled event is the one thing never allowed."""
+    result = reconcile(settings, record=True)
+    return dg.AssetCheckResult(
+        passed=result.holds,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"counts": dg.MetadataValue.json(result.as_dict())},
+    )
+
+
+def judge_event_age(subject: str, state: SubjectState) -> dg.AssetCheckResult:
+    """WARN when the newest event is too old: what is there is right, and a shop may simply be quiet."""
+    limit = BY_SUBJECT[subject].event_age
+    assert limit is not None
+    known = state.event_age is not None
+    return dg.AssetCheckResult(
+        passed=state.event_age is not None and state.event_age <= limit,
+        asset_key=names.raw_key(subject),
+        check_name=EVENT_AGE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"newest event {state.event_age} old" if known else "no event has landed yet",
+        metadata={
+            "limit_seconds": limit.total_seconds(),
+            **({"age_seconds": state.event_age.total_seconds()} if state.event_age is not None else {}),
+        },
+    )
+
+
+def judge_dead_letters(subject: str, state: SubjectState) -> dg.AssetCheckResult:
+    """WARN above 1 %, ERROR above 5 % of the last day's messages."""
+    share = state.dead_share
+    return dg.AssetCheckResult(
+        passed=share < _DEAD_SHARE_WARN,
+        asset_key=names.raw_key(subject),
+        check_name=DEAD_LETTERS,
+        severity=dg.AssetCheckSeverity.ERROR if share > _DEAD_SHARE_ERROR else dg.AssetCheckSeverity.WARN,
+        description=f"{state.dead} of {state.messages} messages in 24 h",
+        metadata={"share": share, "messages": state.messages, "dead_letters": state.dead},
+    )

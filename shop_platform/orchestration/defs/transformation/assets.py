@@ -1,0 +1,96 @@
+"""The dbt project: every model an asset, every dbt test an asset check."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import orjson
+from dagster_dbt import DagsterDbtCliRuntimeError, DbtCliInvocation, dbt_assets
+
+from shop_platform.orchestration import names
+from shop_platform.orchestration.dbt_build import dbt_command, exported, failures, new_run_folder
+from shop_platform.orchestration.defs.transformation.translator import ShopTranslator, layer
+from shop_platform.settings import Settings
+from shop_platform.warehouse.locks import transform_lock
+
+OP_NAME = "dbt_build"
+
+
+class BuildConfig(dg.Config):
+    """``column_metadata`` adds row counts and column lineage: several seconds of CPU, so only the daily job asks."""
+
+    column_metadata: bool = False
+    full_refresh: bool = False
+
+
+def build_dbt_assets(manifest: Mapping[str, Any], screens: Sequence[dg.AssetSpec]) -> dg.AssetsDefinition:
+    """Return the assets of ``manifest``; ``screens`` count as renewed when every mart they read was built."""
+
+    @dbt_assets(
+        manifest=manifest,
+        name=OP_NAME,
+        dagster_dbt_translator=ShopTranslator(),
+        pool=names.POOL_DBT,
+    )
+    def dbt_models(
+        context: dg.AssetExecutionContext, config: BuildConfig, settings: dg.ResourceParam[Settings]
+    ) -> Iterator[Any]:
+        arguments = ["build", "--exclude-resource-type", "unit_test"]
+        if config.full_refresh:
+            arguments.append("--full-refresh")
+        built: set[dg.AssetKey] = set()
+        artifacts = new_run_folder(settings, context.run.run_id)
+        # The pool keeps Dagster's own runs apart; the lock also keeps out `shop verify` and a second Dagster.
+        with exported(settings), transform_lock(settings):
+            invocation = dbt_command(with_adapter=config.column_metadata).cli(
+                arguments, context=context, target_path=artifacts
+            )
+            events = invocation.stream()
+            if config.column_metadata:
+                events = events.fetch_row_counts().fetch_column_metadata()
+            try:
+                for event in events:
+                    if isinstance(event, dg.Output):
+                        built.add(context.asset_key_for_output(event.output_name))
+                    yield event
+            except DagsterDbtCliRuntimeError as error:
+                raise _readable(invocation, error) from error
+        for screen in screens:
+            if {dep.asset_key for dep in screen.deps} <= built:
+                context.log_event(dg.AssetMaterialization(screen.key, description="Every mart it reads was rebuilt."))
+
+    return dbt_models
+
+
+def mart_relations(manifest: Mapping[str, Any]) -> list[str]:
+    """Return ``schema.table`` of every mart of ``manifest``, as ``ops.model_watermarks`` names them."""
+    return sorted(
+        f"{node['schema']}.{node['alias']}"
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and layer(node) == "marts"
+    )
+
+
+def load_manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest."""
+    manifest: dict[str, Any] = orjson.loads(path.read_bytes())
+    return manifest
+
+
+def _readable(invocation: DbtCliInvocation, error: DagsterDbtCliRuntimeError) -> dg.Failure:
+    """Return a failure whose first line names what failed and why, instead of dbt's command line."""
+    log = invocation.target_path / "dbt.log"
+    try:
+        failed = failures(invocation.get_artifact("run_results.json"))
+    except (OSError, orjson.JSONDecodeError):
+        # dbt gave up before it ran a node: the database is away, or the project does not parse.
+        failed = [line for line in str(error).splitlines() if "rror" in line][-1:]
+    head = failed[0] if failed else "dbt ended with an error before it ran a node"
+    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return dg.Failure(
+        description=f"{head}{more}",
+        metadata={"failed": dg.MetadataValue.json(failed), "log": dg.MetadataValue.path(str(log))},
+        # The same SQL on the same rows fails again; the sensor tries again with the next rows or window.
+        allow_retries=False,
+    )

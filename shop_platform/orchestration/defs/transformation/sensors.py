@@ -1,0 +1,58 @@
+"""Start the transformation when committed raw rows lie beyond what the marts were built from."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+import dagster as dg
+
+from shop_platform.errors import ShopError
+from shop_platform.orchestration import names
+from shop_platform.orchestration.run_requests import in_flight, retry_window
+from shop_platform.orchestration.watermark import Watermark, read_watermark
+from shop_platform.settings import Settings
+
+INTERVAL_VARIABLE = "SHOP_TRANSFORM_INTERVAL_SECONDS"
+_DEFAULT_INTERVAL_SECONDS = 30
+
+
+def interval_seconds() -> int:
+    """Return the least time between two transformations; raise :class:`ShopError` when the variable is no number."""
+    text = os.environ.get(INTERVAL_VARIABLE, str(_DEFAULT_INTERVAL_SECONDS))
+    if not text.isdecimal() or int(text) == 0:
+        raise ShopError(f"{INTERVAL_VARIABLE}={text!r} is not a number of seconds", "Set it to 30, or leave it out.")
+    return int(text)
+
+
+def build_transform_sensor(marts: Sequence[str], *, interval_seconds: int) -> dg.SensorDefinition:
+    """Return the sensor; ``marts`` are the relations whose watermarks count, and one run starts per interval."""
+
+    @dg.sensor(
+        name="transform_on_watermark",
+        job_name=names.JOB_TRANSFORM,
+        minimum_interval_seconds=interval_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts `transform` when raw rows are committed that some mart has not been built from.",
+    )
+    def transform_on_watermark(
+        context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]
+    ) -> dg.RunRequest | dg.SkipReason:
+        # First the runs, then the watermark: the other way round, a run that ends in between would be missed and
+        # its rows asked for twice.
+        if in_flight(context.instance, [names.JOB_TRANSFORM, names.JOB_FULL_PIPELINE, names.JOB_DAILY]):
+            return dg.SkipReason("A run that builds the marts is queued or running.")
+        watermark = read_watermark(settings, marts)
+        if watermark.newest is None:
+            return dg.SkipReason("The raw tables are empty.")
+        if not watermark.behind:
+            return dg.SkipReason(f"Every mart contains every row up to transaction {watermark.newest}.")
+        return dg.RunRequest(run_key=run_key(watermark, time.time()))
+
+    return transform_on_watermark
+
+
+def run_key(watermark: Watermark, now: float) -> str:
+    """Name the work by the newest row it would read; a failed build is tried again in the next retry window."""
+    return f"watermark-{watermark.newest}-{retry_window(now)}"

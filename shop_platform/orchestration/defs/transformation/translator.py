@@ -1,0 +1,50 @@
+"""How a dbt node looks in Dagster: key, group, owner, freshness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
+
+from shop_platform.orchestration import names
+from shop_platform.orchestration.freshness import MODELS
+
+
+class ShopTranslator(DagsterDbtTranslator):
+    """Keys are ``<layer>/<model>``; the layer (the model's first folder) is also the group."""
+
+    def __init__(self) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """Add what dbt does not know: the service level."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        if spec.freshness_policy is not None or unique_id.startswith("source."):
+            return spec
+        return spec.replace_attributes(freshness_policy=MODELS.policy())
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return ``<layer>/<model>`` for a model, ``meta.dagster.asset_key`` or ``raw/<table>`` for a source."""
+        if dbt_resource_props["resource_type"] == "source":
+            return super().get_asset_key(dbt_resource_props)
+        return dg.AssetKey([layer(dbt_resource_props), dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return the layer."""
+        return layer(dbt_resource_props)
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
+        """Return the owners dbt names, else the analysts."""
+        return super().get_owners(dbt_resource_props) or [names.TEAM_ANALYTICS]
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return dbt's description without the SQL: the manifest has it, and the code server's memory is dear."""
+        return str(dbt_resource_props.get("description") or f"dbt {dbt_resource_props['name']}")
+
+
+def layer(dbt_resource_props: Mapping[str, Any]) -> str:
+    """Return the first folder below the project: ``staging``, ``intermediate``, ``marts``, or a resource type."""
+    fqn: list[str] = dbt_resource_props["fqn"]
+    return fqn[1] if len(fqn) > 2 else str(dbt_resource_props["resource_type"])

@@ -1,0 +1,189 @@
+"""Dagster's home folder (``dagster.yaml``, ``workspace.yaml``) and its three long-running processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import yaml
+
+from shop_platform.errors import ShopError
+from shop_platform.local.processes import Service
+from shop_platform.local.services import port_ready
+from shop_platform.orchestration import names
+from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.connect import connect
+
+HOST = "127.0.0.1"
+STORAGE_VARIABLE = "DAGSTER_PG_URL"
+
+_RUN_HISTORY_DAYS = 7
+# The daemon writes a heartbeat every 30 s; these are the ones without which nothing starts or is scheduled.
+_DAEMONS = ("SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR")
+_HEARTBEAT_WITHIN_SECONDS = 90
+
+
+def home(settings: Settings) -> Path:
+    """Return DAGSTER_HOME."""
+    return settings.data_dir.resolve() / "dagster"
+
+
+def prepare_home(settings: Settings, *, code_port: int, code_host: str = HOST) -> Path:
+    """Write ``dagster.yaml`` and ``workspace.yaml`` and return their folder; safe to repeat."""
+    folder = home(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "dagster.yaml", instance_configuration(settings))
+    _write(folder / "workspace.yaml", workspace(code_port, code_host))
+    return folder
+
+
+def instance_configuration(settings: Settings) -> dict[str, Any]:
+    """Return the content of ``dagster.yaml``; the storage URL with its password stays in the environment."""
+    folder = home(settings)
+    return {
+        "storage": {"postgres": {"postgres_url": {"env": STORAGE_VARIABLE}}},
+        "run_coordinator": {
+            "module": "dagster.core.run_coordinator",
+            "class": "QueuedRunCoordinator",
+            "config": {"dequeue_interval_seconds": 1},
+        },
+        "concurrency": {
+            "runs": {"max_concurrent_runs": settings.dagster_concurrent_runs},
+            # By run, not by op: a run that has to wait then waits in the queue instead of in a process of 200 MB,
+            # and a killed run leaves no slot behind.
+            "pools": {"default_limit": 1, "granularity": "run"},
+        },
+        "run_monitoring": {
+            "enabled": True,
+            "start_timeout_seconds": 180,
+            "max_runtime_seconds": 3600,
+            "poll_interval_seconds": 15,
+        },
+        "run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False},
+        # Threads, because one slow Kafka must not hold up the sensor that records runs.
+        "sensors": {"use_threads": True, "num_workers": 4},
+        "retention": {
+            "schedule": {"purge_after_days": {"skipped": 1, "success": _RUN_HISTORY_DAYS}},
+            "sensor": {"purge_after_days": {"skipped": 1, "success": _RUN_HISTORY_DAYS}},
+        },
+        "compute_logs": {
+            "module": "dagster.core.storage.local_compute_log_manager",
+            "class": "LocalComputeLogManager",
+            "config": {"base_dir": str(folder / "logs")},
+        },
+        "local_artifact_storage": {
+            "module": "dagster.core.storage.root",
+            "class": "LocalArtifactStorage",
+            "config": {"base_dir": str(folder)},
+        },
+        # Events are kept in the database whatever the level; at DEBUG each would also go to the code server's log file.
+        "python_logs": {"python_log_level": "INFO"},
+        "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
+    }
+
+
+def workspace(code_port: int, code_host: str = HOST) -> dict[str, Any]:
+    """Return the content of ``workspace.yaml``: one code server."""
+    server = {"host": code_host, "port": code_port, "location_name": names.LOCATION}
+    return {"load_from": [{"grpc_server": server}]}
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that every Dagster process needs."""
+    return settings.process_environment() | {
+        "DAGSTER_HOME": str(home(settings)),
+        STORAGE_VARIABLE: settings.dagster_storage_url(),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        # How long the code server lets a call (a sensor that waits for Kafka) go on after it was told to stop.
+        "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "5",
+        # glibc gives each thread an arena of its own and returns little; two arenas save some 30 MB a process.
+        "MALLOC_ARENA_MAX": "2",
+    }
+
+
+def dagster_services(settings: Settings, *, code_port: int, web_port: int) -> list[Service]:
+    """Return the code server, the web server and the daemon, in the order in which they should start.
+
+    All listen on loopback only: the open-source web server has no login.
+    """
+    variables = environment(settings)
+    workspace_file = str(home(settings) / "workspace.yaml")
+    url = f"http://{HOST}:{web_port}"
+    return [
+        Service(
+            "dagster-code",
+            _dagster(
+                *("api", "grpc", "-m", names.MODULE, "--location-name", names.LOCATION),
+                *("--host", HOST, "--port", str(code_port), "--use-python-environment-entry-point"),
+            ),
+            variables,
+            # It listens only once the definitions are loaded.
+            ready=port_ready(code_port),
+            ready_within_seconds=120,
+            # On SIGTERM it waits up to a minute for a running dbt; what dbt had not committed is rolled back.
+            stop_within_seconds=4,
+        ),
+        Service(
+            "dagster-web",
+            [
+                *(sys.executable, "-m", "dagster_webserver", "-w", workspace_file),
+                *("--host", HOST, "--port", str(web_port)),
+            ],
+            variables,
+            ready=location_ready(url),
+            ready_within_seconds=120,
+            url=url,
+        ),
+        Service(
+            "dagster-daemon",
+            [sys.executable, "-m", "dagster._daemon", "run", "-w", workspace_file],
+            variables,
+            ready=daemon_ready(settings),
+            ready_within_seconds=120,
+        ),
+    ]
+
+
+def location_ready(url: str) -> Callable[[], bool]:
+    """Return a check that the web server answers and has our code location."""
+
+    def check() -> bool:
+        from shop_platform.orchestration.launch import location_error
+
+        try:
+            return location_error(url) is None
+        except (ShopError, httpx.HTTPError):
+            return False
+
+    return check
+
+
+def daemon_ready(settings: Settings) -> Callable[[], bool]:
+    """Return a check that each daemon that matters has shown a sign of life lately."""
+
+    def check() -> bool:
+        try:
+            with connect(settings, Role.ORCHESTRATOR, database=settings.dagster_database) as connection:
+                rows = connection.execute(
+                    "select daemon_type from daemon_heartbeats"
+                    " where timestamp > (now() at time zone 'utc') - make_interval(secs => %s)",
+                    [_HEARTBEAT_WITHIN_SECONDS],
+                ).fetchall()
+        except (ShopError, psycopg.Error):
+            return False
+        return set(_DAEMONS) <= {str(row[0]) for row in rows}
+
+    return check
+
+
+def _dagster(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "dagster", *arguments]
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

@@ -1,0 +1,182 @@
+"""Start a Dagster job and follow it, over Dagster's GraphQL interface."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from shop_platform.errors import ShopError
+from shop_platform.orchestration import names
+from shop_platform.orchestration.text import first_line
+from shop_platform.settings import Settings
+
+_TIMEOUT_SECONDS = 30
+_POLL_SECONDS = 0.5
+_EVENTS_PER_PAGE = 1000
+_ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+_PLANNED = {"AssetMaterializationPlannedEvent", "AssetCheckEvaluationPlannedEvent"}
+_DONE = {"MaterializationEvent", "AssetCheckEvaluationEvent"}
+
+Progress = Callable[[int, int], None]
+
+_LOCATION = """
+query($name: String!) { workspaceLocationEntryOrError(name: $name) { __typename
+  ... on WorkspaceLocationEntry { loadStatus locationOrLoadError { __typename ... on PythonError { message } } }
+  ... on PythonError { message } } }
+"""
+_LAUNCH = """
+mutation($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename
+  ... on LaunchRunSuccess { run { runId } } ... on Error { message } } }
+"""
+_EVENTS = """
+query($run: ID!, $cursor: String, $limit: Int!) {
+  runOrError(runId: $run) { __typename ... on Run { status } ... on Error { message } }
+  logsForRun(runId: $run, afterCursor: $cursor, limit: $limit) { __typename
+    ... on EventConnection { cursor hasMore events { __typename
+      ... on MessageEvent { stepKey message }
+      ... on MaterializationEvent { assetKey { path } }
+      ... on ExecutionStepFailureEvent { error { message cause { message } } failureMetadata { description } }
+      ... on RunFailureEvent { error { message } } } }
+    ... on Error { message } } }
+"""
+
+
+@dataclass
+class RunOutcome:
+    """How a run ended. ``steps`` are its materializations and checks: the unit in which progress is seen."""
+
+    run_id: str
+    status: str
+    failed_steps: tuple[str, ...] = ()
+    error: str | None = None
+    steps_done: int = 0
+    steps_total: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run ended well."""
+        return self.status == "SUCCESS"
+
+
+def location_error(url: str) -> str | None:
+    """Return ``None`` when the web server at ``url`` has loaded our code location, else why it has not.
+
+    Raises ``httpx.HTTPError`` when nothing answers.
+    """
+    entry = _ask(url, _LOCATION, {"name": names.LOCATION})["workspaceLocationEntryOrError"]
+    if entry is None or entry["__typename"] != "WorkspaceLocationEntry":
+        return str((entry or {}).get("message", "the code location is not in the workspace"))
+    if entry["loadStatus"] != "LOADED":
+        return "the code location is still loading"
+    loaded = entry["locationOrLoadError"]
+    if loaded is not None and loaded["__typename"] == "RepositoryLocation":
+        return None
+    return str((loaded or {}).get("message", "the code location could not be loaded"))
+
+
+def launch_job(settings: Settings, job: str, *, tags: Mapping[str, str] | None = None) -> str:
+    """Start ``job`` and return the run's id; ``tags`` may name the trigger (:data:`names.TAG_TRIGGER`).
+
+    Every call starts a run: a caller that may repeat itself must look for its own tag first. Raises
+    :class:`ShopError` when Dagster is away or refuses.
+    """
+    all_tags = {names.TAG_TRIGGER: "shop"} | dict(tags or {})
+    parameters = {
+        "selector": {
+            "repositoryLocationName": names.LOCATION,
+            "repositoryName": names.REPOSITORY,
+            "jobName": job,
+        },
+        "mode": "default",
+        "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in all_tags.items()]},
+    }
+    answer = _query(settings, _LAUNCH, {"params": parameters})["launchRun"]
+    if answer["__typename"] != "LaunchRunSuccess":
+        raise ShopError(
+            f"Dagster did not start '{job}' ({answer['__typename']}): {answer.get('message', 'no reason given')}",
+            f"Does {settings.dagster_url}/locations show the code location without an error?",
+        )
+    return str(answer["run"]["runId"])
+
+
+def wait_for_run(
+    settings: Settings, run_id: str, *, on_event: Progress | None = None, timeout_seconds: float = 3600
+) -> RunOutcome:
+    """Follow a run to its end, calling ``on_event(done, total)`` whenever assets or checks were finished.
+
+    Raises :class:`ShopError` when the time is up (the run goes on) or Dagster stays away.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    outcome = RunOutcome(run_id, "QUEUED")
+    cursor: str | None = None
+    while True:
+        # The status is read before the events: whatever preceded the end is then surely among them.
+        answer = _query(settings, _EVENTS, {"run": run_id, "cursor": cursor, "limit": _EVENTS_PER_PAGE})
+        run, log = answer["runOrError"], answer["logsForRun"]
+        if run["__typename"] != "Run" or log["__typename"] != "EventConnection":
+            raise ShopError(f"Dagster does not know run {run_id}: {run.get('message') or log.get('message')}")
+        outcome.status, cursor = run["status"], log["cursor"]
+        _apply(outcome, log["events"])
+        if on_event is not None and log["events"]:
+            on_event(outcome.steps_done, outcome.steps_total)
+        if log["hasMore"]:
+            continue
+        if outcome.status in _ENDED:
+            return outcome
+        if time.monotonic() > deadline:
+            raise ShopError(
+                f"Run {run_id} had not ended after {timeout_seconds:.0f} s (status {outcome.status})",
+                f"It goes on; see {settings.dagster_url}/runs/{run_id}.",
+                exit_code=1,
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _apply(outcome: RunOutcome, events: list[dict[str, Any]]) -> None:
+    for event in events:
+        kind = event["__typename"]
+        if kind in _PLANNED:
+            outcome.steps_total += 1
+        elif kind in _DONE and event.get("stepKey"):
+            # Screens are renewed without having been planned: they must not push the count beyond the total.
+            outcome.steps_done = min(outcome.steps_done + 1, outcome.steps_total)
+        elif kind == "ExecutionStepFailureEvent":
+            outcome.failed_steps += (event["stepKey"],)
+            told = (event.get("failureMetadata") or {}).get("description")
+            # Dagster wraps what the step raised in an error of its own.
+            error = event.get("error") or {}
+            raised = (error.get("cause") or error).get("message")
+            outcome.error = outcome.error or first_line(told or raised)
+        elif kind == "RunFailureEvent":
+            outcome.error = outcome.error or first_line((event.get("error") or {}).get("message") or event["message"])
+
+
+def _query(settings: Settings, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask, and wait out a web server that is restarting."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        try:
+            return _ask(settings.dagster_url, query, variables)
+        except httpx.HTTPError as error:
+            if time.monotonic() > deadline:
+                raise ShopError(
+                    f"Dagster at {settings.dagster_url} does not answer: {error}",
+                    "Is the stack up (`shop up` or `make demo`), and does SHOP_DAGSTER_URL point at it?",
+                ) from error
+            time.sleep(_POLL_SECONDS)
+
+
+def _ask(url: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    response = httpx.post(
+        f"{url}/graphql", json={"query": query, "variables": dict(variables)}, timeout=_TIMEOUT_SECONDS
+    )
+    response.raise_for_status()
+    body = response.json()
+    if body.get("errors"):
+        raise ShopError(f"Dagster did not understand a query: {body['errors'][0]['message']}")
+    data: dict[str, Any] = body["data"]
+    return data

@@ -1,0 +1,39 @@
+"""Names that other rooms and other programs rely on: location, jobs, groups, keys, tags."""
+
+from __future__ import annotations
+
+LOCATION = "shop_platform"
+REPOSITORY = "__repository__"
+MODULE = "shop_platform.orchestration.definitions"
+
+JOB_INGEST = "ingest"
+JOB_TRANSFORM = "transform"
+JOB_VERIFY = "verify"
+JOB_FULL_PIPELINE = "full_pipeline"
+JOB_DAILY = "daily"
+
+# A run waits in the queue (and costs no memory) while another run holds one of its pools; each pool has one slot.
+POOL_INGEST = "ingest"
+POOL_DBT = "dbt"
+
+GROUP_TOPICS = "topics"
+GROUP_RAW = "raw"
+GROUP_EXPOSURES = "exposures"
+
+TEAM_PLATFORM = "team:data-platform"
+TEAM_ANALYTICS = "team:analytics"
+
+# Who asked for a run when it was neither a schedule nor a sensor; `ops.pipeline_runs.trigger` shows it.
+TAG_TRIGGER = "shop/trigger"
+
+LEDGER_KEY = ["ops", "ingest_batches"]
+
+
+def topic_key(subject: str) -> list[str]:
+    """Return the asset key of the Kafka topic of ``subject``."""
+    return ["kafka", subject]
+
+
+def raw_key(subject: str) -> list[str]:
+    """Return the asset key of the raw table of ``subject``."""
+    return ["raw", subject]

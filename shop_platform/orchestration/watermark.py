@@ -1,0 +1,51 @@
+"""Whether raw rows are committed that the marts have not been built from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from shop_platform.events.registry import TOPICS
+from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.connect import connect
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """``newest``: the newest transaction that is safe to read and wrote a raw row; ``ceiling``: every mart contains
+    everything below it (``None``: some mart was never built). Both are 64-bit transaction ids.
+    """
+
+    newest: int | None
+    ceiling: int | None
+
+    @property
+    def behind(self) -> bool:
+        """Whether a build would read new rows."""
+        return self.newest is not None and (self.ceiling is None or self.newest >= self.ceiling)
+
+
+def read_watermark(settings: Settings, marts: Sequence[str]) -> Watermark:
+    """Read both sides; ``marts`` are the relations (``schema.table``) that must have been built.
+
+    Cheap on any size of raw: one descending step into each table's index on ``_xid``.
+    """
+    per_table = sql.SQL(" union all ").join(
+        sql.SQL("(select _xid from raw.{}, safe where _xid < safe.below order by _xid desc limit 1)").format(
+            sql.Identifier(topic.subject)
+        )
+        for topic in TOPICS
+    )
+    query = sql.SQL(
+        "with safe as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as below)"
+        " select (select _xid::text::bigint from ({}) as newest order by _xid desc limit 1),"
+        " (select min(ceiling::text::bigint) from ops.model_watermarks where model = any(%(marts)s)),"
+        " (select count(*) from ops.model_watermarks where model = any(%(marts)s))"
+    ).format(per_table)
+    with connect(settings, Role.ORCHESTRATOR) as connection:
+        row = connection.execute(query, {"marts": list(marts)}).fetchone()
+    assert row is not None
+    newest, ceiling, built = (None if value is None else int(str(value)) for value in row)
+    return Watermark(newest, ceiling if built == len(marts) else None)

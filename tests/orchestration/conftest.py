@@ -1,0 +1,73 @@
+"""The code location, built once, and a whole platform with a real Dagster beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from shop_platform.ingest.topics import ensure_topics
+from shop_platform.local.broker.process import start_broker_process
+from shop_platform.local.ports import any_free
+from shop_platform.local.processes import Supervisor
+from shop_platform.orchestration.definitions import build
+from shop_platform.orchestration.instance import dagster_services, prepare_home
+from shop_platform.orchestration.manifest import ensure_manifest
+from shop_platform.settings import Settings, load
+from tests.conftest import _drop, _new_warehouse
+
+
+@dataclass(frozen=True)
+class CodeLocation:
+    """The repository Dagster would serve, the manifest it was made of, and the settings."""
+
+    repository: dg.RepositoryDefinition
+    manifest_path: Path
+    settings: Settings
+
+    @property
+    def graph(self) -> Any:
+        """The asset graph."""
+        return self.repository.asset_graph
+
+
+@pytest.fixture(scope="session")
+def code_location(tmp_path_factory: pytest.TempPathFactory) -> CodeLocation:
+    """The code location without a database: nothing may be needed to load it."""
+    settings = load(data_dir=tmp_path_factory.mktemp("code-location"))
+    return CodeLocation(build(settings).get_repository_def(), ensure_manifest(settings), settings)
+
+
+@pytest.fixture(scope="module")
+def platform(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Warehouse, broker, code server, web server and daemon, all real, for the tests of one module."""
+    folder = tmp_path_factory.mktemp("platform")
+    warehouse = _new_warehouse(postgres_server, folder)
+    supervisor = Supervisor(folder / "logs")
+    code_port, web_port = any_free(), any_free()
+    try:
+        with start_broker_process(folder / "broker") as broker:
+            settings = warehouse.settings.model_copy(
+                update={
+                    "kafka_bootstrap": f"127.0.0.1:{broker.port}",
+                    "dagster_url": f"http://127.0.0.1:{web_port}",
+                    "ingest_linger_ms": 50,
+                }
+            )
+            ensure_topics(settings)
+            prepare_home(settings, code_port=code_port)
+            try:
+                services = dagster_services(settings, code_port=code_port, web_port=web_port)
+                for service in services:
+                    supervisor.start(service)
+                for service in services:
+                    supervisor.wait_ready(service.name)
+                yield settings
+            finally:
+                supervisor.stop_all()
+    finally:
+        _drop(warehouse)

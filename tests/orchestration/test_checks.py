@@ -1,0 +1,82 @@
+"""The checks of the raw tables tell a quiet shop from a broken producer, and both from a lost event."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+import dagster as dg
+import pytest
+
+from shop_platform.ingest.until_end import ingest_until_end
+from shop_platform.orchestration.batches import SubjectState, subject_states
+from shop_platform.orchestration.defs.ingestion.checks import (
+    DEAD_LETTERS,
+    EVENT_AGE,
+    judge_dead_letters,
+    judge_event_age,
+    ledger_checks,
+    reconciliation_check,
+)
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
+from tests.support.events import LedgerProducer, page_view
+
+
+@pytest.mark.parametrize(
+    ("age", "passed"),
+    [(dt.timedelta(minutes=1), True), (dt.timedelta(minutes=16), False), (None, False)],
+)
+def test_old_data_is_a_warning_because_what_is_there_is_right(age, passed):
+    result = judge_event_age("web", SubjectState(event_age=age))
+    assert (result.passed, result.severity) == (passed, dg.AssetCheckSeverity.WARN)
+
+
+@pytest.mark.parametrize(
+    ("dead", "passed", "severity"),
+    [
+        (0, True, dg.AssetCheckSeverity.WARN),
+        (9, True, dg.AssetCheckSeverity.WARN),
+        (10, False, dg.AssetCheckSeverity.WARN),
+        (51, False, dg.AssetCheckSeverity.ERROR),
+    ],
+)
+def test_some_dead_letters_warn_and_many_are_an_error(dead, passed, severity):
+    result = judge_dead_letters("web", SubjectState(messages=1000, dead=dead))
+    assert (result.passed, result.severity) == (passed, severity)
+
+
+def test_the_state_is_read_from_the_ledger(shop):
+    producer = LedgerProducer(shop.settings)
+    now = dt.datetime.now(dt.UTC)
+    producer.send([page_view(1, id=str(uuid.uuid4())) | {"time": now.isoformat().replace("+00:00", "Z")}])
+    producer.send_raw("shop.web", b"{", str(uuid.uuid4()))
+    producer.flush()
+    ingest_until_end(shop.settings)
+    state = subject_states(shop.settings)["web"]
+    assert (state.messages, state.dead) == (2, 1) and state.dead_share == 0.5
+    assert state.event_age is not None and dt.timedelta() <= state.event_age < dt.timedelta(minutes=5)
+    results = {(r.asset_key.path[-1], r.check_name): r for r in evaluate(ledger_checks, shop)}
+    assert results["web", EVENT_AGE].passed and not results["web", DEAD_LETTERS].passed
+    assert not results["orders", EVENT_AGE].passed, "nothing ever landed"
+
+
+def test_a_lost_event_is_an_error_on_the_raw_tables(shop):
+    LedgerProducer(shop.settings).send(page_view(n) for n in range(5))
+    ingest_until_end(shop.settings)
+    (holds,) = evaluate(reconciliation_check, shop)
+    assert holds.passed
+    with connect(shop.settings, Role.ADMIN) as connection:
+        connection.execute("delete from raw.web where subject = 'ses_000003'")
+    (broken,) = evaluate(reconciliation_check, shop)
+    assert not broken.passed and broken.severity is dg.AssetCheckSeverity.ERROR
+    assert broken.metadata["counts"].value["missing"] == 1
+
+
+def evaluate(checks, shop):
+    definitions = dg.Definitions(
+        asset_checks=[checks],
+        jobs=[dg.define_asset_job("only_checks", dg.AssetSelection.checks(checks))],
+        resources={"settings": shop.settings},
+    )
+    return definitions.resolve_job_def("only_checks").execute_in_process().get_asset_check_evaluations()

@@ -1,0 +1,185 @@
+"""``dbt build`` inside Dagster: readable failures, nobody builds beside it, no dbt without its Dagster."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import dagster as dg
+import psutil
+import pytest
+
+from shop_platform.ingest.until_end import ingest_until_end
+from shop_platform.operations.dbt import DBT_PROJECT_DIR, dbt_environment
+from shop_platform.orchestration.dbt_build import exported, failures, new_run_folder
+from shop_platform.orchestration.definitions import build
+from shop_platform.orchestration.manifest import target_dir
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
+from shop_platform.warehouse.locks import TRANSFORM_LOCK
+from tests.orchestration.shop_day import shop_day
+from tests.support.events import LedgerProducer
+
+
+def run(settings, job, **arguments):
+    with dg.DagsterInstance.ephemeral() as instance:
+        repository = build(settings).get_repository_def()
+        return repository.get_job(job).execute_in_process(instance=instance, raise_on_error=False, **arguments)
+
+
+@pytest.mark.slow
+def test_one_run_brings_events_to_the_marts_and_judges_everything(shop):
+    LedgerProducer(shop.settings).send(shop_day())
+    before = dict(os.environ)
+    result = run(shop.settings, "full_pipeline")
+    assert result.success
+    assert os.environ == before, "the run must leave its process as it found it"
+    built = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert built >= {"raw/orders", "staging/stg_orders_placed", "marts/fct_orders", "marts/kpi_daily"}
+    assert built >= {"dashboard/overview", "grafana/business", "grafana/pipeline", "ops/ingest_batches"}
+    evaluations = result.get_asset_check_evaluations()
+    assert len(evaluations) == len(build(shop.settings).get_repository_def().asset_graph.asset_check_keys)
+    # Nothing came back today, and that is no error.
+    assert {e.check_name for e in evaluations if not e.passed} <= {"newest_event_is_recent"}
+    with connect(shop.settings, Role.DASHBOARD) as connection:
+        orders = connection.execute("select order_id, gross_amount, net_amount from marts.fct_orders").fetchall()
+    assert [(order, str(gross), str(net)) for order, gross, net in orders] == [("ord_1", "20.00", "19.00")]
+
+
+@pytest.mark.slow
+def test_the_daily_run_adds_row_counts_and_column_lineage(shop):
+    LedgerProducer(shop.settings).send(shop_day())
+    result = run(shop.settings, "daily")
+    assert result.success
+    metadata = {
+        event.asset_key.to_user_string(): event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    assert metadata["marts/fct_orders"]["dagster/row_count"].value == 1
+    lineage = metadata["marts/kpi_daily"]["dagster/column_lineage"].value.deps_by_column
+    (source,) = lineage["total_amount"]
+    assert (source.asset_key.to_user_string(), source.column_name) == (
+        "intermediate/int_counted_orders",
+        "total_amount",
+    )
+
+
+@pytest.mark.slow
+def test_a_failed_model_is_named_with_its_reason(shop):
+    with connect(shop.settings, Role.ADMIN) as connection:
+        connection.execute("revoke select on raw.orders from shop_transform")
+    result = run(shop.settings, "transform")
+    assert not result.success
+    failure = result.failure_data_for_node("dbt_build")
+    description = failure.user_failure_data.description
+    assert re.match(r"(model|test) \w+: permission denied for table orders \(and \d+ more\)$", description)
+    assert "--exclude-resource-type" not in description, "nobody wants dbt's command line for a reason"
+
+
+def test_every_failed_node_is_named_with_what_the_database_said():
+    results = [
+        {"unique_id": "model.shop.good", "status": "success", "message": "SELECT 1"},
+        {"unique_id": "test.shop.unique_x.abc", "status": "fail", "message": "Got 3 results,\n configured to fail"},
+        {
+            "unique_id": "model.shop.bad",
+            "status": "error",
+            "message": "Database Error in model bad (models/marts/bad.sql)\n  no such column\n  compiled code at x.sql",
+        },
+        {"unique_id": "model.shop.odd", "status": "error", "message": None},
+    ]
+    assert failures({"results": results}) == [
+        "model bad: no such column",
+        "model odd: no message",
+        "test unique_x: Got 3 results, configured to fail",
+    ]
+
+
+@pytest.mark.slow
+def test_a_build_waits_while_another_process_builds(shop):
+    LedgerProducer(shop.settings).send(shop_day())
+    ingest_until_end(shop.settings)
+    program = (
+        "import sys; from shop_platform.settings import load\n"
+        "from tests.orchestration.test_dbt_build import run\n"
+        "sys.exit(0 if run(load(), 'transform').success else 1)\n"
+    )
+    environment = os.environ | shop.settings.process_environment()
+    with connect(shop.settings, Role.TRANSFORM, autocommit=True) as other:
+        other.execute("select pg_advisory_lock(%s)", [TRANSFORM_LOCK])
+        waiting = subprocess.Popen([sys.executable, "-c", program], env=environment)
+        try:
+            poll(lambda: _lock_is_wanted(shop.settings))
+            assert other.execute("select count(*) from ops.transform_runs").fetchone() == (0,)
+            other.execute("select pg_advisory_unlock(%s)", [TRANSFORM_LOCK])
+            assert waiting.wait(120) == 0
+        finally:
+            waiting.kill()
+            waiting.wait()
+    assert other.closed
+
+
+@pytest.mark.slow
+def test_dbt_ends_when_the_process_that_started_it_is_killed(fresh_warehouse):
+    """A dbt that outlives its Dagster run would go on writing without the lock."""
+    settings = fresh_warehouse.settings
+    target = target_dir(settings)
+    command = [sys.executable, "-m", "shop_platform.orchestration.dbt_command", "build"]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])", *command],
+        cwd=DBT_PROJECT_DIR,
+        env=dbt_environment(settings, target_path=target),
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        with connect(settings, Role.ADMIN) as admin:
+            admin.execute("lock table ops.transform_runs in access exclusive mode")
+            poll(lambda: _dbt_waits(settings))
+            (dbt,) = psutil.Process(parent.pid).children()
+            parent.send_signal(signal.SIGKILL)
+            parent.wait()
+            poll(lambda: not dbt.is_running() or dbt.status() == psutil.STATUS_ZOMBIE)
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def test_old_artifacts_are_removed_and_the_newest_kept(tmp_path, code_location):
+    settings = code_location.settings.model_copy(update={"data_dir": tmp_path})
+    for number in range(30):
+        folder = new_run_folder(settings, f"run-{number:02}")
+        folder.mkdir()
+        os.utime(folder, (number, number))
+    kept = sorted(path.name for path in folder.parent.iterdir())
+    assert kept == [f"run-{number:02}" for number in range(10, 30)]
+
+
+def test_the_environment_is_put_back(code_location):
+    before = dict(os.environ)
+    with exported(code_location.settings):
+        assert os.environ["SHOP_PG_DATABASE"] == code_location.settings.pg_database
+    assert os.environ == before
+
+
+def poll(condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
+
+
+def _lock_is_wanted(settings):
+    return _exists(settings, "strpos(query, 'pg_try_advisory_lock') > 0 and usename = 'shop_transform'")
+
+
+def _dbt_waits(settings):
+    return _exists(settings, "wait_event_type = 'Lock' and usename = 'shop_transform'")
+
+
+def _exists(settings, condition):
+    with connect(settings, Role.ADMIN, database="postgres") as admin:
+        query = f"select 1 from pg_stat_activity where datname = %s and pid <> pg_backend_pid() and {condition}"
+        return admin.execute(query, [settings.pg_database]).fetchone() is not None

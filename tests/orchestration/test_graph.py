@@ -1,0 +1,99 @@
+"""The lineage is one piece: from every topic to a screen, and every promise is attached where it belongs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pytest
+
+from shop_platform.events.registry import TOPICS
+from shop_platform.orchestration.definitions import defs
+from shop_platform.orchestration.freshness import BY_SUBJECT
+from tests.orchestration.graph import GOLDEN, describe
+
+SCREENS = {"dashboard/overview", "grafana/pipeline", "grafana/business"}
+# The calendar is made of no event.
+WITHOUT_EVENTS = {"marts/dim_date"}
+
+
+def edges(code_location, direction):
+    graph = code_location.graph
+    return {
+        key.to_user_string(): {other.to_user_string() for other in getattr(graph.get(key), direction)}
+        for key in graph.get_all_asset_keys()
+    }
+
+
+def reach(start: str, edges: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    todo: Iterable[str] = [start]
+    while todo:
+        found |= set(todo)
+        todo = {other for key in todo for other in edges[key]} - found
+    return found
+
+
+def test_the_graph_is_the_one_that_was_agreed(code_location):
+    """After a deliberate change: python -m tests.orchestration.update_golden, and review the diff."""
+    assert describe(code_location.repository) == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_from_every_topic_a_screen_can_be_reached(code_location):
+    down = edges(code_location, "child_keys")
+    for topic in TOPICS:
+        found = reach(f"kafka/{topic.subject}", down)
+        assert f"raw/{topic.subject}" in found
+        assert found & SCREENS, f"nothing shows what comes from {topic.name}"
+
+
+def test_every_mart_comes_from_a_topic_and_every_screen_from_a_mart(code_location):
+    up = edges(code_location, "parent_keys")
+    marts = {key for key in up if key.startswith("marts/")}
+    assert len(marts) >= 12
+    for mart in marts - WITHOUT_EVENTS:
+        assert any(key.startswith("kafka/") for key in reach(mart, up)), f"{mart} hangs in the air"
+    for screen in SCREENS:
+        assert up[screen] <= marts and up[screen]
+
+
+def test_no_asset_is_a_stub_that_nobody_defined(code_location):
+    assert {code_location.graph.get(key).group_name for key in code_location.graph.get_all_asset_keys()} == {
+        *("topics", "raw", "staging", "intermediate", "marts", "exposures")
+    }
+
+
+def test_every_asset_promises_a_freshness(code_location):
+    graph = code_location.graph
+    assert [key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy is None] == []
+
+
+def test_every_dbt_model_is_an_asset_and_every_dbt_test_a_check(code_location):
+    manifest = json.loads(code_location.manifest_path.read_text(encoding="utf-8"))
+    nodes = manifest["nodes"].values()
+    models = {f"{node['fqn'][1]}/{node['name']}" for node in nodes if node["resource_type"] == "model"}
+    tests = {node["name"] for node in nodes if node["resource_type"] == "test"}
+    keys = {key.to_user_string() for key in code_location.graph.get_all_asset_keys()}
+    checks = {key.name for key in code_location.graph.asset_check_keys}
+    assert models <= keys
+    assert tests and tests <= checks
+    assert not {name.split(".")[-1] for name in manifest["unit_tests"]} & checks
+
+
+@pytest.mark.parametrize("job", ["full_pipeline", "daily"])
+def test_a_full_run_covers_every_executable_asset_and_every_check(code_location, job):
+    graph = code_location.graph
+    layer = code_location.repository.get_job(job).asset_layer
+    executable = {key for key in graph.get_all_asset_keys() if graph.get(key).is_executable}
+    assert set(layer.selected_asset_keys) == executable
+    assert set(layer.asset_graph.asset_check_keys) >= set(graph.asset_check_keys)
+
+
+def test_service_levels_exist_for_every_subject_and_warn_before_they_fail():
+    assert set(BY_SUBJECT) == {topic.subject for topic in TOPICS}
+    for level in BY_SUBJECT.values():
+        assert level.warn < level.fail and level.event_age and level.reason
+
+
+def test_dagster_finds_the_definitions_under_the_agreed_module():
+    assert defs.load_fn.__module__ == "shop_platform.orchestration.definitions"

@@ -1,0 +1,157 @@
+"""Transformation starts when committed raw rows lie beyond the marts, and never twice for the same rows."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import contextmanager
+
+import dagster as dg
+import pytest
+
+from shop_platform.errors import ShopError
+from shop_platform.orchestration.defs.transformation.sensors import (
+    INTERVAL_VARIABLE,
+    build_transform_sensor,
+    interval_seconds,
+    run_key,
+)
+from shop_platform.orchestration.run_requests import RETRY_SECONDS
+from shop_platform.orchestration.watermark import Watermark, read_watermark
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
+
+MARTS = ["marts.one", "marts.two"]
+
+
+def land(connection, area="orders"):
+    connection.execute(
+        f"insert into raw.{area} (event_id, event_type, source, subject, event_time, data, kafka_partition,"
+        " kafka_offset) values (%s, 't', '/s', 's', now(), '{}', 0, 0)",
+        [uuid.uuid4()],
+    )
+
+
+@contextmanager
+def committed(settings, role=Role.INGEST):
+    with connect(settings, role) as connection:
+        yield connection
+
+
+def build_marts(settings, marts=MARTS):
+    """Do what dbt does: read below the safe ceiling, then remember it."""
+    with committed(settings, Role.TRANSFORM) as connection:
+        for mart in marts:
+            connection.execute(
+                "insert into ops.model_watermarks (model, ceiling, invocation_id)"
+                " values (%s, pg_snapshot_xmin(pg_current_snapshot()), 'i') on conflict (model) do update"
+                " set ceiling = excluded.ceiling",
+                [mart],
+            )
+
+
+@pytest.fixture
+def evaluate(fresh_warehouse):
+    sensor = build_transform_sensor(MARTS, interval_seconds=30)
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def call(cursor=None):
+            context = dg.build_sensor_context(instance=instance, cursor=cursor)
+            return sensor(context, settings=fresh_warehouse.settings)
+
+        call.instance = instance
+        yield call
+
+
+def test_an_empty_warehouse_asks_for_nothing(evaluate):
+    assert isinstance(evaluate(), dg.SkipReason)
+
+
+def test_new_rows_ask_for_a_run_until_every_mart_contains_them(fresh_warehouse, evaluate):
+    settings = fresh_warehouse.settings
+    with committed(settings) as connection:
+        land(connection, "returns")
+    assert isinstance(evaluate(), dg.RunRequest)
+    build_marts(settings, MARTS[:1])
+    assert isinstance(evaluate(), dg.RunRequest), "one mart was never built"
+    build_marts(settings)
+    assert isinstance(evaluate(), dg.SkipReason)
+    with committed(settings) as connection:
+        land(connection, "web")
+    assert isinstance(evaluate(), dg.RunRequest)
+    build_marts(settings, MARTS[:1])
+    assert isinstance(evaluate(), dg.RunRequest), "one mart stayed behind"
+
+
+def test_the_watermark_of_a_mart_that_no_longer_exists_does_not_matter(fresh_warehouse, evaluate):
+    settings = fresh_warehouse.settings
+    build_marts(settings, ["marts.gone", "verify__marts.one"])
+    with committed(settings) as connection:
+        land(connection)
+    build_marts(settings)
+    assert isinstance(evaluate(), dg.SkipReason)
+
+
+def test_a_lost_cursor_asks_for_the_same_run_key_so_nothing_starts_twice(fresh_warehouse, evaluate):
+    with committed(fresh_warehouse.settings) as connection:
+        land(connection)
+    assert evaluate("anything").run_key == evaluate(None).run_key
+
+
+def test_rows_above_an_open_transaction_wait_for_it(fresh_warehouse, evaluate):
+    """dbt could not read them yet: a run would build nothing, be done, and be asked for again at once."""
+    settings = fresh_warehouse.settings
+    with connect(settings, Role.INGEST) as slow:
+        land(slow, "orders")
+        with committed(settings) as fast:
+            land(fast, "web")
+        assert isinstance(evaluate(), dg.SkipReason)
+        slow.commit()
+        assert isinstance(evaluate(), dg.RunRequest)
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+def test_no_run_is_asked_for_while_one_is_under_way(fresh_warehouse, evaluate, status):
+    with committed(fresh_warehouse.settings) as connection:
+        land(connection)
+    run = evaluate.instance.create_run_for_job(noop, status=status)
+    assert isinstance(evaluate(), dg.SkipReason)
+    evaluate.instance.delete_run(run.run_id)
+    assert isinstance(evaluate(), dg.RunRequest)
+
+
+def test_failed_work_is_asked_for_again_in_the_next_window_only():
+    mark, now = Watermark(7, 3), float(RETRY_SECONDS * 1000)
+    assert run_key(mark, now) == run_key(mark, now + RETRY_SECONDS - 1) != run_key(mark, now + RETRY_SECONDS)
+    assert run_key(mark, now) != run_key(Watermark(8, 3), now)
+
+
+def test_the_watermark_is_found_by_index(fresh_warehouse):
+    """One step per raw table: the plan must not read the tables, however large they are."""
+    settings = fresh_warehouse.settings
+    with committed(settings) as connection:
+        connection.execute(
+            "insert into raw.web (event_id, event_type, source, subject, event_time, data, kafka_partition,"
+            " kafka_offset) select gen_random_uuid(), 't', '/s', 's', now(), '{}', 0, n"
+            " from generate_series(1, 20000) as n"
+        )
+    with connect(settings, Role.ADMIN, autocommit=True) as admin:
+        admin.execute("analyze raw.web")
+        admin.execute("select pg_stat_reset()")
+    assert read_watermark(settings, MARTS).behind
+    with connect(settings, Role.ADMIN, autocommit=True) as admin:
+        admin.execute("select pg_stat_force_next_flush()")
+        scanned = admin.execute(
+            "select coalesce(sum(seq_tup_read), 0) from pg_stat_all_tables where schemaname = 'raw'"
+        ).fetchone()
+    assert scanned is not None and int(scanned[0]) < 20000
+
+
+def test_an_interval_that_is_no_number_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv(INTERVAL_VARIABLE, "soon")
+    with pytest.raises(ShopError, match=INTERVAL_VARIABLE):
+        interval_seconds()
+
+
+@dg.job(name="transform")
+def noop():
+    pass
