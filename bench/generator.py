@@ -101,7 +101,7 @@ def _straightforward(day: dict[str, Table]) -> Iterator[bytes]:
     def money(cents: int) -> str:
         return f"{cents // 100}.{cents % 100:02d}"
 
-    def data(kind: str, row: dict[str, Any], who: dict[str, str]) -> Payload:
+    def data(kind: str, row: dict[str, Any], who: dict[str, Any]) -> Payload:
         if kind == "session_started":
             return t.SessionStarted(
                 **who,
