@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from broker_clients import Client
 
 from shop_platform.local.broker.process import start_broker_process
 from tests.support.real_kafka import real_kafka_available, start_real_kafka
+from tests.support.suites import require
 
 _LOGS: list[Path] = []
 
@@ -39,10 +39,7 @@ def embedded_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 @pytest.fixture(scope="session")
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Apache Kafka that the whole session shares; skips when it cannot run, unless it is required."""
-    available, reason = real_kafka_available()
-    if not available:
-        required = "kafka" in os.environ.get("SHOP_TEST_REQUIRE", "").split(",")
-        (pytest.fail if required else pytest.skip)(f"no real Kafka: {reason}")
+    require("kafka", real_kafka_available())
     folder: Path = tmp_path_factory.mktemp("kafka")
     with start_real_kafka(folder) as kafka:
         yield kafka.bootstrap
