@@ -57,7 +57,7 @@ def demo(
         int, typer.Option(help="Average orders a day; 0: the shop's own.", min=0, max=100_000)
     ] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 42,
-    rate: Annotated[float, typer.Option(help="Events per second of the live stream.", min=0.1, max=10_000)] = 25.0,
+    rate: Annotated[float, typer.Option(help="Events per second of the live stream.", min=0.1, max=10_000)] = 2.0,
     exit_: Annotated[
         bool, typer.Option("--exit", help="Verify both invariants and exit instead of staying up.")
     ] = False,

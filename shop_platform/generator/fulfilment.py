@@ -12,7 +12,7 @@ from shop_platform.generator.draws import choose, share_of
 from shop_platform.generator.orders import Payments, Placed, joined
 from shop_platform.generator.parameters import DAY, HOUR, Pace, Parameters
 from shop_platform.generator.seasons import LocalTime, weekday
-from shop_platform.generator.tables import Floats, Ints, Mask, Table, rows
+from shop_platform.generator.tables import Column, Ints, Mask, Table, rows
 
 CANCEL_REASONS = ("payment_failed", "changed_mind", "found_cheaper", "damaged_in_warehouse")
 CANCELLED_BY = ("system", "customer", "customer", "shop")
@@ -153,7 +153,7 @@ def _join(first: Table, second: Table) -> Table:
     return {name: np.concatenate([first[name], second[name]]) for name in first}
 
 
-def _return_lines(part: Table, units: Ints, reason: Ints, returns: Ints, seed: int, products: int) -> Floats:
+def _return_lines(part: Table, units: Ints, reason: Ints, returns: Ints, seed: int, products: int) -> Column:
     texts = product_texts(seed, products)
     made: list[list[bytes]] = [[] for _ in returns]
     template = b'{"line_number":%d,"product_id":"%b","quantity":%d,"reason":"%b"}'

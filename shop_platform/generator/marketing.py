@@ -61,6 +61,7 @@ def impressions(
         visitor=recent.table["visitor"][rng.integers(0, there, count)] if count else np.zeros(0, np.int64),
         channel=channel,
         campaign=campaigns.attribute(rng, channel, local_day),
+        kind=np.full(count, _IMPRESSION),
         cost=rng.integers(0, 2, count),
     )
 

@@ -57,11 +57,6 @@ class FaultRates:
     late_min_ms: int = 15 * MINUTE
     duplicate_max_ms: int = 2 * HOUR
 
-    @property
-    def total(self) -> float:
-        """The share of messages with any fault."""
-        return self.duplicate + self.late + self.out_of_order + self.malformed + self.unknown_version
-
 
 HISTORY_FAULTS = FaultRates()
 # Rarer, and within what somebody in front of the screen will wait for.

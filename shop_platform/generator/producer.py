@@ -59,6 +59,9 @@ class LedgeredProducer:
     ) -> None:
         # After an error nobody waits for a broker that may be gone: the next start reads what it took.
         self._producer.flush(_DELIVERY_SECONDS if error is None else _LAST_SECONDS)
+        # Nothing may reach Kafka behind the back of the next run, when this object outlives its run in one process.
+        self._producer.purge()
+        self._producer.poll(0)
         self._ledger.flush()
 
     def _require_topics(self) -> None:

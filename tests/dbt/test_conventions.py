@@ -87,7 +87,7 @@ def test_whatever_reads_a_source_stops_at_the_ceiling(models: list[Any]) -> None
     for model in models:
         if any(parent.startswith("source.") for parent in model.depends_on.nodes):
             assert model.fqn[1] == "staging", f"{model.name} reads a source beside staging"
-            assert "_xid < {{ watermark_ceiling() }}" in model.raw_code, model.name
+            assert "{{ below_ceiling(" in model.raw_code, model.name
 
 
 def test_incremental_models_delete_and_insert_by_a_key_and_refuse_a_changed_schema(models: list[Any]) -> None:

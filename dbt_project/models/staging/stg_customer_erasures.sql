@@ -6,4 +6,4 @@ select
 from {{ source('raw', 'customers') }}
 where
     {{ is_event('customer.erased') }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

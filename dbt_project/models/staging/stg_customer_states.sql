@@ -13,4 +13,4 @@ select
 from {{ source('raw', 'customers') }}
 where
     {{ is_any_event(['customer.created', 'customer.updated']) }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

@@ -7,4 +7,4 @@ select
     committed_at,
     _xid
 from {{ source('ops', 'ingest_batches') }}
-where _xid < {{ watermark_ceiling() }}
+where {{ below_ceiling() }}

@@ -14,4 +14,4 @@ select
 from {{ source('raw', 'marketing') }}
 where
     {{ is_event('marketing.touched') }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

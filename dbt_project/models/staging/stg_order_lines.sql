@@ -15,4 +15,4 @@ from {{ source('raw', 'orders') }} as orders
 {{ json_elements('lines', 'line', 'orders.data') }}
 where
     {{ is_event('order.placed', 'orders.event_type') }}
-    and orders._xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling('orders._xid') }}

@@ -10,4 +10,4 @@ select
 from {{ source('raw', 'orders') }}
 where
     {{ is_any_event(['order.shipped', 'order.delivered', 'order.cancelled']) }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

@@ -19,4 +19,4 @@ select
 from {{ source('raw', 'orders') }}
 where
     {{ is_event('order.placed') }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

@@ -12,4 +12,4 @@ select
 from {{ source('raw', 'orders') }}
 where
     {{ is_any_event(['order.paid', 'order.payment_failed']) }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

@@ -13,4 +13,4 @@ select
 from {{ source('raw', 'products') }}
 where
     {{ is_any_event(['product.created', 'product.updated']) }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

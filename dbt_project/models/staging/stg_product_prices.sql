@@ -10,4 +10,4 @@ select
 from {{ source('raw', 'products') }}
 where
     {{ is_any_event(['product.created', 'product.price_changed']) }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

@@ -13,4 +13,4 @@ from {{ source('raw', 'returns') }} as returns
 {{ json_elements('lines', 'line', 'returns.data') }}
 where
     {{ is_event('refund.issued', 'returns.event_type') }}
-    and returns._xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling('returns._xid') }}

@@ -12,4 +12,4 @@ select
 from {{ source('raw', 'returns') }}
 where
     {{ is_event('refund.issued') }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

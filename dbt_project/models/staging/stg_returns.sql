@@ -8,4 +8,4 @@ select
 from {{ source('raw', 'returns') }}
 where
     {{ is_any_event(['return.requested', 'return.received']) }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

@@ -12,4 +12,4 @@ select
 from {{ source('raw', 'web') }}
 where
     {{ is_event('web.session_started') }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

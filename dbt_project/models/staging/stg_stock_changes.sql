@@ -11,4 +11,4 @@ select
 from {{ source('raw', 'inventory') }}
 where
     {{ is_event('stock.changed') }}
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}

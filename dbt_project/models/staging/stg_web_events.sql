@@ -12,4 +12,4 @@ select
 from {{ source('raw', 'web') }}
 where
     event_type like 'shop.web.%'
-    and _xid < {{ watermark_ceiling() }}
+    and {{ below_ceiling() }}
