@@ -171,14 +171,16 @@ class _Demo:
 
     def _materialize(self) -> None:
         with self.steps.step("Dagster ready"):
+            for name in ("dagster-code", "dagster-web"):
+                self.supervisor.wait_ready(name)
+            # Queued before the daemon starts, lest its watermark sensor starts a build of its own first.
+            run_id = launch_job(self.settings, "full_pipeline")
             for service in dagster_services(self.settings, code_port=self.ports.code, web_port=self.ports.dagster):
                 if service.name == "dagster-daemon":
                     self.supervisor.start(service)
-            for name in ("dagster-code", "dagster-web", "dagster-daemon"):
-                self.supervisor.wait_ready(name)
+            self.supervisor.wait_ready("dagster-daemon")
         self.supervisor.start(services.dashboard(self.settings))
         with self.steps.step("every asset and check materialized") as bar:
-            run_id = launch_job(self.settings, "full_pipeline")
             outcome = wait_for_run(
                 self.settings, run_id, on_event=lambda done, total: _show(bar, done, total), timeout_seconds=900
             )
