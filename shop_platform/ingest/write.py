@@ -74,12 +74,14 @@ def _land(connection: Connection, topic: str, rows: list[Row]) -> tuple[dict[int
     if not rows:
         return {}, []
     table = sql.Identifier("raw", TOPIC_BY_NAME[topic].subject)
+    # Producers repeat themselves in nearly every batch: looking the ids up costs less than a COPY that fails.
+    rows = _not_yet_landed(connection, table, rows)
     try:
         with connection.transaction():
             _copy(connection, table, rows)
         return _per_partition(row.message.partition() for row in rows), []
     except errors.UniqueViolation:
-        pass  # an id that landed earlier: sort it out in a stage
+        pass  # another writer landed one of the ids just now: sort it out in a stage
     except psycopg.DataError:
         return _land_one_by_one(connection, table, rows)
     try:
@@ -87,6 +89,15 @@ def _land(connection: Connection, topic: str, rows: list[Row]) -> tuple[dict[int
             return _land_through_stage(connection, table, rows), []
     except psycopg.DataError:
         return _land_one_by_one(connection, table, rows)
+
+
+def _not_yet_landed(connection: Connection, table: sql.Identifier, rows: list[Row]) -> list[Row]:
+    found = connection.execute(
+        sql.SQL("select event_id::text from {} where event_id = any(%s::uuid[])").format(table),
+        [[row.event.event_id for row in rows]],
+    ).fetchall()
+    landed = {event_id for (event_id,) in found}
+    return [row for row in rows if row.event.event_id not in landed] if landed else rows
 
 
 def _land_through_stage(connection: Connection, table: sql.Identifier, rows: list[Row]) -> dict[int, int]:
