@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 from tests.dbt import events as e
-from tests.dbt.project import Shop
+from tests.dbt.project import PROJECT, Shop
 
 
 def test_an_empty_warehouse_builds_with_every_test_and_unit_test(shop: Shop) -> None:
@@ -55,3 +60,19 @@ def test_later_versions_of_a_type_are_read(shop: Shop) -> None:
     shop.dbt.build()
 
     assert shop.rows("select order_id from marts.fct_orders order by 1") == [("o1",), ("o2",)]
+
+
+def test_prod_refuses_to_start_without_a_password(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
+    environment |= {"SHOP_ENV": "prod", "DBT_TARGET_PATH": str(tmp_path), "DBT_LOG_PATH": str(tmp_path)}
+
+    outcome = subprocess.run(
+        [sys.executable, "-m", "dbt.cli.main", "parse", "--project-dir", PROJECT, "--profiles-dir", PROJECT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert outcome.returncode != 0
+    assert "SHOP_PG_TRANSFORM_PASSWORD" in outcome.stdout
