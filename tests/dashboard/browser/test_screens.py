@@ -28,7 +28,7 @@ def test_no_width_scrolls_sideways(site, open_page, width):
 def test_nothing_moves_when_the_data_arrives(site, open_page, width):
     page = open_page(site.url, width=width)
     page.wait_for_load_state("networkidle")
-    # The bound of a good page (Web Vitals). It measures 0.004 when idle; on a busy machine the narrow header may settle.
+    # The bound of a good page (Web Vitals): 0.004 when idle, but on a busy machine the narrow header may settle.
     assert page.evaluate(SHIFT) < 0.1
 
 
