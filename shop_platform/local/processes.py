@@ -94,12 +94,6 @@ class Supervisor:
             happened.append(f"{name} ended with code {code} and was started again")
         return happened
 
-    def stop(self, name: str) -> None:
-        """End one child and whatever it started."""
-        child = self._children.pop(name, None)
-        if child is not None:
-            _end([child])
-
     def stop_all(self) -> None:
         """End every child, the youngest first, and whatever they started."""
         children = list(self._children.values())
