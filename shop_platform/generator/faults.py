@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from shop_platform.generator.encode import Encoded
+from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import FaultRates
 from shop_platform.generator.tables import Floats, Ints, Table
 
@@ -20,19 +20,6 @@ _DUPLICATE, _LATE, _OUT_OF_ORDER, _MALFORMED, _UNKNOWN = range(5)
 MALFORMATIONS = ("truncated_json", "wrong_type", "missing_field", "bad_utf8", "nul", "not_json", "empty_value")
 _DATA = b'"data":{'
 _FARTHEST = 24
-
-
-class Message(NamedTuple):
-    """One message as it goes to Kafka, with ``fault`` and ``detail`` ("" for a good one) for the ledger."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    event_id: str
-    event_time: str
-    time_ms: int
-    fault: str = ""
-    detail: str = ""
 
 
 @dataclass

@@ -12,14 +12,13 @@ from typing import Any
 
 from shop_platform.errors import ShopError
 from shop_platform.generator import snapshot
-from shop_platform.generator.ledger import Ledger, mend, read_known
+from shop_platform.generator.ledger import Ledger, mend, next_run, read_known
 from shop_platform.generator.parameters import HISTORY_FAULTS, FaultRates, Parameters
 from shop_platform.generator.producer import LedgeredProducer
 from shop_platform.generator.reconcile import Memory, Tail, read_tail
 from shop_platform.generator.runs import (
     MODEL,
     generator_dir,
-    next_run,
     only_one,
     plan_of,
     read_manifest,

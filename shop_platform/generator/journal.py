@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from shop_platform.generator.faults import Message
+from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import LIVE_PACE, REAL_PACE, FaultRates, Pace
 from shop_platform.generator.stream import Line
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from shop_platform.generator.faults import Message
+from shop_platform.generator.message import Message
+from shop_platform.settings import Settings
 
 _FLUSH_SECONDS = 0.2
 Partition = tuple[str, int]
@@ -150,3 +151,10 @@ def read_known(folder: Path, runs: str, since: tuple[str, int] = ("", 0)) -> Kno
                 event_id, _, fault, _ = text.split("\t")
                 known.faults.add((event_id, fault))
     return known
+
+
+def next_run(settings: Settings, kind: str) -> str:
+    """Return a run's name that sorts behind the earlier ones of its kind: ``history-000001``, ``live-000007``."""
+    names = (path.stem for path in (settings.ledger_dir / "produced").glob(f"{kind}-*.tsv"))
+    taken = [int(name.removeprefix(f"{kind}-")) for name in names]
+    return f"{kind}-{max(taken, default=0) + 1:06d}"

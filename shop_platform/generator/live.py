@@ -17,17 +17,16 @@ from typing import Any
 
 from shop_platform.errors import ShopError
 from shop_platform.generator import snapshot
-from shop_platform.generator.faults import Message
 from shop_platform.generator.history import STATE
 from shop_platform.generator.journal import Journal, Window
-from shop_platform.generator.ledger import Ledger, Partition, mend, read_known
+from shop_platform.generator.ledger import Ledger, Partition, mend, next_run, read_known
+from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import DAY, LIVE_FAULTS, FaultRates, Parameters
 from shop_platform.generator.producer import LedgeredProducer
 from shop_platform.generator.reconcile import Memory, read_tail
 from shop_platform.generator.runs import (
     generator_dir,
     iso,
-    next_run,
     only_one,
     plan_of,
     read_manifest,

@@ -11,8 +11,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPIC_BY_NAME
-from shop_platform.generator.faults import Message
 from shop_platform.generator.ledger import Ledger
+from shop_platform.generator.message import Message
 from shop_platform.settings import Settings
 
 _CONNECT_SECONDS = 15
@@ -85,7 +85,11 @@ class LedgeredProducer:
                     message.topic,
                     value=message.value,
                     key=message.key,
-                    headers=[("content-type", CONTENT_TYPE), ("ce_id", message.event_id)],
+                    headers=[
+                        ("content-type", CONTENT_TYPE),
+                        ("ce_id", message.event_id),
+                        ("ce_time", message.event_time),
+                    ],
                     on_delivery=partial(self._delivered, message),
                 )
                 break

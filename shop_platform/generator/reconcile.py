@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPICS
-from shop_platform.generator.faults import Message
 from shop_platform.generator.ledger import Known, Ledger, Partition
+from shop_platform.generator.message import Message
 from shop_platform.settings import Settings
 
 _TIMEOUT_SECONDS = 30

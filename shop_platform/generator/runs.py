@@ -57,13 +57,6 @@ def only_one(settings: Settings) -> Iterator[None]:
         yield
 
 
-def next_run(settings: Settings, kind: str) -> str:
-    """Return a run's name that sorts behind the earlier ones of its kind: ``history-000001``, ``live-000007``."""
-    names = (path.stem for path in (settings.ledger_dir / "produced").glob(f"{kind}-*.tsv"))
-    taken = [int(name.removeprefix(f"{kind}-")) for name in names]
-    return f"{kind}-{max(taken, default=0) + 1:06d}"
-
-
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data`` such that a crash leaves the old or the new content, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,8 @@ import numpy as np
 
 from shop_platform.generator import sessions
 from shop_platform.generator.encode import encode
-from shop_platform.generator.faults import Held, Message, send_order
+from shop_platform.generator.faults import Held, send_order
+from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import DAY, HISTORY_FAULTS, REAL_PACE, FaultRates, Pace, Parameters
 from shop_platform.generator.seasons import LocalTime
 from shop_platform.generator.shop import Shop

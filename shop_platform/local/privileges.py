@@ -1,36 +1,15 @@
-"""Start children that die with their parent, and PostgreSQL never as root."""
+"""Start PostgreSQL never as root."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from shop_platform.errors import ShopError
 
-_PR_SET_PDEATHSIG = 1
 _NOBODY = 65534
-
-
-def die_with_parent(sig: signal.Signals = signal.SIGTERM) -> Callable[[], None] | None:
-    """Return a ``preexec_fn`` that makes the kernel send ``sig`` when the parent is gone (Linux; else ``None``).
-
-    Without it a ``kill -9`` of ``shop demo`` would leave a database, a broker and three web servers behind.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def preexec() -> None:
-        # A background job of a non-interactive shell inherits an ignored SIGINT, and servers then ignore it too.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        libc.prctl(_PR_SET_PDEATHSIG, sig)
-
-    return preexec
 
 
 def unprivileged_owner() -> tuple[int, int] | None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from shop_platform.children import die_with_parent
 from shop_platform.errors import ShopError
-from shop_platform.local.privileges import die_with_parent
 
 _TAIL_LINES = 8
 _RESTART_PAUSE_SECONDS = 2.0

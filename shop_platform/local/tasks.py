@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from shop_platform.children import die_with_parent
 from shop_platform.errors import ShopError
-from shop_platform.local.privileges import die_with_parent
 
 Progress = Callable[[int, int], None]
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shop_platform.events.registry import EVENT_TYPES, TOPIC_OF_TYPE
-from shop_platform.generator.faults import Message
+from shop_platform.generator.message import Message
 from shop_platform.generator.shop import KINDS as ORDER
 from shop_platform.generator.templates import KINDS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shop_platform.generator.faults import Message
+from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import NO_FAULTS
 from shop_platform.generator.stream import history_chunks
 from shop_platform.ingest.topics import ensure_topics

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, TopicPartition
 
 from shop_platform.events.registry import TOPICS
-from shop_platform.generator.faults import Message
 from shop_platform.generator.ledger import produced_lines
+from shop_platform.generator.message import Message
 from shop_platform.settings import Settings
 
 

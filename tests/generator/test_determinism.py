@@ -7,8 +7,8 @@ import uuid
 import numpy as np
 import pytest
 
-from shop_platform.generator.faults import Message
 from shop_platform.generator.ids import Numbers, iso_times, uuid7
+from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import NO_FAULTS
 from shop_platform.generator.stream import history_chunks
 from tests.generator.conftest import UNTIL

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from shop_platform.generator.faults import FAULTS, MALFORMATIONS, Held, Message, malform
+from shop_platform.generator.faults import FAULTS, MALFORMATIONS, Held, malform
+from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import DAY, HISTORY_FAULTS, NO_FAULTS, FaultRates
 from shop_platform.generator.stream import history_chunks
 from tests.generator.audit import decode

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shop_platform.events.registry import EVENT_TYPES
 from shop_platform.generator.encode import encode
-from shop_platform.generator.faults import Held, Message, send_order
+from shop_platform.generator.faults import Held, send_order
+from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import DAY, HOUR, LIVE_PACE, NO_FAULTS, REAL_PACE, Pace, Parameters
 from shop_platform.generator.shop import Shop
 from shop_platform.generator.stream import Line, history_chunks

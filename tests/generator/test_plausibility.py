@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shop_platform.generator.faults import Message
+from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import NO_FAULTS, Parameters
 from shop_platform.generator.sessions import expected_conversion
 from shop_platform.generator.stream import history_chunks
