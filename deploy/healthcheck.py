@@ -1,7 +1,7 @@
-"""Tell Docker whether a service does its work: ``python -m deploy.healthcheck http|grpc|ingest|daemon [address]``.
+"""Tell Docker whether a service does its work: ``python -m deploy.healthcheck http|grpc|daemon [address]``.
 
-A process that is up but useless is unhealthy: the ingest service and the Dagster daemon are judged by the signs of life
-they leave in the database, not by their process.
+A process that is up but useless is unhealthy: the Dagster daemon is judged by the signs of life it leaves in the
+database, not by its process.
 """
 
 from __future__ import annotations
@@ -42,14 +42,6 @@ def grpc(address: str) -> bool:
     return bool(answer.status == HealthCheckResponse.SERVING)
 
 
-def ingest(_address: str) -> bool:
-    """Tell whether an ingest service has written its heartbeat lately."""
-    from shop_platform.ingest.lag import services_alive
-    from shop_platform.settings import load
-
-    return services_alive(load())
-
-
 def daemon(_address: str) -> bool:
     """Tell whether every part of the Dagster daemon has written its heartbeat lately."""
     from shop_platform.orchestration.instance import daemon_ready
@@ -58,7 +50,7 @@ def daemon(_address: str) -> bool:
     return daemon_ready(load())()
 
 
-_CHECKS: dict[str, Callable[[str], bool]] = {"http": http, "grpc": grpc, "ingest": ingest, "daemon": daemon}
+_CHECKS: dict[str, Callable[[str], bool]] = {"http": http, "grpc": grpc, "daemon": daemon}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

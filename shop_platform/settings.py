@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop_platform.errors import ShopError
+from shop_platform.kafka_security import KafkaSettings
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STACK_ENV_NAME = "stack.env"
@@ -43,7 +44,7 @@ def _dev_password(role: Role) -> SecretStr:
     return SecretStr(f"{_DEV_PASSWORD_PREFIX}{role.value}")
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """Everything a process of the platform may be told from outside.
 
     Precedence: ``SHOP_*`` environment variables, then ``<data_dir>/stack.env`` (written by the embedded stack
@@ -67,10 +68,6 @@ class Settings(BaseSettings):
     pg_grafana_password: SecretStr = _dev_password(Role.GRAFANA)
     pg_sslmode: str = "prefer"
 
-    kafka_bootstrap: str = "127.0.0.1:9092"
-    kafka_security_protocol: str = "PLAINTEXT"
-    kafka_replication_factor: int = 1
-
     shop_tz: str = "Europe/Berlin"
 
     dagster_url: str = "http://127.0.0.1:3000"
@@ -82,8 +79,14 @@ class Settings(BaseSettings):
     dashboard_refresh_seconds: int = 10
 
     ingest_batch_messages: int = 20_000
-    ingest_linger_ms: int = 100
+    ingest_linger_ms: int = 40
     ingest_group: str = "shop-ingest"
+    ingest_stall_seconds: float = Field(default=120.0, ge=5)
+    ingest_report_seconds: float = Field(default=30.0, ge=0)
+    ingest_health_host: str = "127.0.0.1"
+    ingest_health_port: int = Field(default=0, ge=0, le=65_535)
+    ingest_dead_letter_burst: int = Field(default=500, ge=0)
+    ingest_dead_letter_share: float = Field(default=0.2, gt=0, le=1)
 
     allow_simulated_data: bool = True
     log_format: str = "console"
@@ -114,6 +117,8 @@ class Settings(BaseSettings):
             raise ValueError(f"{self.env.value} refuses default or empty secrets; set {', '.join(weak)}")
         if self.env is Environment.PROD and self.allow_simulated_data:
             raise ValueError("prod refuses simulated data; set SHOP_ALLOW_SIMULATED_DATA=false")
+        if weaknesses := self.kafka_weaknesses():
+            raise ValueError(f"{self.env.value} refuses a weak connection to Kafka: {'; '.join(weaknesses)}")
         return self
 
     def _given(self, role: Role) -> bool:
@@ -148,12 +153,6 @@ class Settings(BaseSettings):
         """Return Dagster's storage URL; the driver is named because SQLAlchemy's default one breaks Dagster."""
         return self.dsn(Role.ORCHESTRATOR, self.dagster_database).replace("postgresql://", "postgresql+psycopg2://")
 
-    def kafka_client(self, **extra: Any) -> dict[str, Any]:
-        """Return the librdkafka configuration every client starts from, with ``extra`` keys (``.`` as ``_``)."""
-        base = {"bootstrap.servers": self.kafka_bootstrap, "security.protocol": self.kafka_security_protocol}
-        # librdkafka's one property with an underscore in its name
-        return base | {k if k == "log_level" else k.replace("_", "."): value for k, value in extra.items()}
-
     @property
     def stack_env_path(self) -> Path:
         """The file by which the running embedded stack tells other terminals how to reach it."""
@@ -175,7 +174,7 @@ class Settings(BaseSettings):
                 value = value.get_secret_value()
             if isinstance(value, bool):
                 value = str(value).lower()
-            values[f"SHOP_{name.upper()}"] = str(value)
+            values[f"SHOP_{name.upper()}"] = "" if value is None else str(value)
         return values
 
     @classmethod

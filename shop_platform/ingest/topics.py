@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPICS
+from shop_platform.kafka_connect import connected_admin, explain
 from shop_platform.settings import Settings
 
 _TIMEOUT_SECONDS = 15
@@ -16,8 +19,11 @@ _RETENTION_MS = 7 * 24 * 3600 * 1000
 
 
 def admin_client(settings: Settings) -> AdminClient:
-    """Return an AdminClient; keep the reference, its futures die with it."""
-    return AdminClient(settings.kafka_client(socket_connection_setup_timeout_ms=10_000, log_level=0))
+    """Return an AdminClient that has reached the cluster; keep the reference, its futures die with it.
+
+    Raises :class:`ShopError` with the cause when the cluster does not answer or refuses this client.
+    """
+    return connected_admin(settings, _TIMEOUT_SECONDS)
 
 
 def ensure_topics(settings: Settings, *, retention_ms: int | None = None) -> list[str]:
@@ -59,15 +65,19 @@ def _metadata(admin: AdminClient, settings: Settings) -> dict[str, int]:
 
 
 def unreachable(settings: Settings, error: KafkaException) -> ShopError:
-    """Return the error a person sees when no broker answers."""
-    return ShopError(
-        f"Kafka at {settings.kafka_bootstrap} does not answer: {error.args[0].str()}",
-        "Is the stack up (`shop up` or `make demo`), and does SHOP_KAFKA_BOOTSTRAP point at it?",
-    )
+    """Return the error a person sees when no broker answers or one refuses this client: with the cause, if any says."""
+    return explain(settings, error)
 
 
-def topic_ids(settings: Settings, names: list[str]) -> dict[str, str]:
-    """Return the cluster's id of each topic: a recreated topic has another one.
+class TopicState(NamedTuple):
+    """What the cluster says of a topic: a recreated one has another id."""
+
+    topic_id: str
+    partitions: int
+
+
+def topic_states(settings: Settings, names: list[str]) -> dict[str, TopicState]:
+    """Return id and number of partitions of each topic.
 
     Raises :class:`ShopError` naming the topics that do not exist.
     """
@@ -75,7 +85,8 @@ def topic_ids(settings: Settings, names: list[str]) -> dict[str, str]:
     found, missing = {}, []
     for name, future in admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_SECONDS).items():
         try:
-            found[name] = str(future.result(_TIMEOUT_SECONDS).topic_id)
+            topic = future.result(_TIMEOUT_SECONDS)
+            found[name] = TopicState(str(topic.topic_id), len(topic.partitions))
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise unreachable(settings, error) from error

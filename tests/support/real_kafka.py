@@ -5,18 +5,21 @@ Java and Maven are all it needs: the jars come from Maven's repositories once an
     available, reason = real_kafka_available()
     with start_real_kafka(folder) as kafka:
         ... kafka.bootstrap ...
+    with start_real_kafka(folder, {"ssl.keystore.location": ...}, listeners={"LOGIN": "SASL_SSL"}) as kafka:
+        ... kafka.listeners["LOGIN"] ...
 """
 
 import contextlib
 import fcntl
+import os
 import shutil
 import socket
 import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -49,12 +52,12 @@ _POM = f"""\
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+listeners={listeners}
+advertised.listeners={advertised}
+controller.quorum.bootstrap.servers={controller}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map={protocols}
 log.dirs={logs}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -76,10 +79,14 @@ class RealKafkaError(RuntimeError):
 
 @dataclass(frozen=True)
 class RealKafka:
-    """A running broker: `bootstrap` is `host:port`, `log` the file with its output."""
+    """A running broker: `bootstrap` is `host:port` without encryption or login, `log` the file with its output.
+
+    `listeners` holds `host:port` of each further listener by its name.
+    """
 
     bootstrap: str
     log: Path
+    listeners: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -120,9 +127,11 @@ def _jars() -> Path:
     return jars
 
 
-def _run(command: list[str], folder: Path, timeout: float) -> None:
+def _run(command: list[str], folder: Path, timeout: float, environment: Mapping[str, str] | None = None) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
     except subprocess.TimeoutExpired:
         raise RealKafkaError(f"`{command[0]}` did not end within {timeout:g} s") from None
     if done.returncode != 0:
@@ -138,30 +147,84 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def start_real_kafka(folder: Path, properties: dict[str, str] | None = None) -> Iterator[RealKafka]:
+def start_real_kafka(
+    folder: Path,
+    properties: Mapping[str, str] | None = None,
+    *,
+    listeners: Mapping[str, str] | None = None,
+    advertised: Mapping[str, str] | None = None,
+    scram_users: Mapping[str, str] | None = None,
+) -> Iterator[RealKafka]:
     """Run Kafka with its data in `folder` until the block ends.
 
     Args:
         folder: an empty folder; the caller removes it.
         properties: server settings on top of the small-test defaults.
+        listeners: the security protocol of each further listener by its name, beside the PLAINTEXT one.
+        advertised: the host under which a listener sends clients on, by its name; 127.0.0.1 otherwise.
+        scram_users: the password of each user by name; both SCRAM mechanisms know them.
 
     Raises:
         RealKafkaError: it did not come up; with the end of its output.
     """
-    java = ["java", "-Xmx384m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{_jars()}/*"]
-    broker, controller = _free_ports(2)
+    protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **(listeners or {})}
+    addresses = {name: f"127.0.0.1:{port}" for name, port in zip(protocols, _free_ports(len(protocols)), strict=True)}
     settings = folder / "server.properties"
-    text = _PROPERTIES.format(broker=broker, controller=controller, logs=folder / "logs")
+    text = _PROPERTIES.format(
+        listeners=",".join(f"{name}://{address}" for name, address in addresses.items()),
+        advertised=",".join(
+            f"{name}://{address.replace('127.0.0.1', (advertised or {}).get(name, '127.0.0.1'))}"
+            for name, address in addresses.items()
+        ),
+        protocols=",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
+        controller=addresses["CONTROLLER"],
+        logs=folder / "logs",
+    )
     settings.write_text(text + "".join(f"{key}={value}\n" for key, value in (properties or {}).items()))
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     storage = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(settings)]
-    _run([*java, *storage], folder, _START_SECONDS)
-    log = folder / "kafka.log"
-    with log.open("wb") as output:
+    for name, password in (scram_users or {}).items():
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            storage += ["--add-scram", f"{mechanism}=[name={name},password={password}]"]
+    _run([*_java(), *storage], folder, _START_SECONDS)
+    further = {name: addresses[name] for name in listeners or {}}
+    with _running(settings, RealKafka(addresses["PLAINTEXT"], folder / "kafka.log", further)) as kafka:
+        yield kafka
+
+
+@contextlib.contextmanager
+def start_kafka_as_the_image_does(folder: Path, environment: Mapping[str, str], bootstrap: str) -> Iterator[RealKafka]:
+    """Run Kafka with its data in `folder` as the image apache/kafka does: settings come from KAFKA_* variables.
+
+    Args:
+        folder: an empty folder; the caller removes it.
+        environment: the container's variables; paths and ports must be ones of this machine.
+        bootstrap: `host:port` of a listener without encryption or login.
+
+    Raises:
+        RealKafkaError: it did not come up; with the end of its output.
+    """
+    setup = ["kafka.docker.KafkaDockerWrapper", "setup"]
+    for kind in ("default", "mounted", "final"):
+        (folder / kind).mkdir()
+        setup += [f"--{kind}-configs-dir", str(folder / kind)]
+    settings = folder / "final" / "server.properties"
+    settings.touch()
+    _run([*_java(), *setup], folder, _START_SECONDS, os.environ | environment)
+    with _running(settings, RealKafka(bootstrap, folder / "kafka.log")) as kafka:
+        yield kafka
+
+
+def _java() -> list[str]:
+    return ["java", "-Xmx384m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{_jars()}/*"]
+
+
+@contextlib.contextmanager
+def _running(settings: Path, kafka: RealKafka) -> Iterator[RealKafka]:
+    with kafka.log.open("wb") as output:
         process = subprocess.Popen(
-            [*java, "kafka.Kafka", str(settings)], cwd=folder, stdout=output, stderr=subprocess.STDOUT
+            [*_java(), "kafka.Kafka", str(settings)], cwd=kafka.log.parent, stdout=output, stderr=subprocess.STDOUT
         )
-    kafka = RealKafka(f"127.0.0.1:{broker}", log)
     try:
         _wait_until_ready(kafka, process)
         yield kafka
@@ -183,3 +246,15 @@ def _wait_until_ready(kafka: RealKafka, process: "subprocess.Popen[bytes]") -> N
                 return
     state = "is not ready" if process.poll() is None else f"ended with {process.returncode}"
     raise RealKafkaError(f"Kafka {KAFKA_VERSION} {state}\n{kafka.log.read_text(errors='replace')[-3000:]}")
+
+
+def remove_topics(bootstrap: str) -> None:
+    """Delete every topic of clients and wait until the cluster has forgotten them, so that a test finds none."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    deadline = time.monotonic() + _START_SECONDS
+    while names := [name for name in admin.list_topics(timeout=_STOP_SECONDS).topics if not name.startswith("__")]:
+        if time.monotonic() > deadline:
+            raise RealKafkaError(f"still there: {', '.join(names)}")
+        for future in admin.delete_topics(names, operation_timeout=_STOP_SECONDS).values():
+            with contextlib.suppress(KafkaException):  # gone in the meantime
+                future.result(_STOP_SECONDS)
