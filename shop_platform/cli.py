@@ -7,12 +7,13 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
 
 from shop_platform.errors import ShopError
+from shop_platform.importing.cli import import_file
 from shop_platform.settings import Settings, get_settings
 
 app = typer.Typer(
@@ -128,16 +129,30 @@ def topics(json_: Json = False) -> None:
 @app.command()
 def ingest(
     until_end: Annotated[bool, typer.Option("--until-end", help="Stop at the present end of the topics.")] = False,
+    processes: Annotated[
+        int, typer.Option(help="How many processes share the partitions.", min=1, max=64, metavar="N")
+    ] = 1,
     json_: Json = False,
 ) -> None:
-    """Read Kafka into PostgreSQL, exactly once; continuously unless --until-end."""
+    """Read Kafka into PostgreSQL, exactly once; continuously unless --until-end.
+
+    Exit codes: 2 configuration, or something out of reach with --until-end; 3 halted, a person has to decide
+    (`shop offsets list` says about what); 4 stuck, start it again.
+    """
     settings = _settings()
     if not until_end:
-        from shop_platform.ingest.service import run_service
-
         with stop_on_signals() as stop:
-            run_service(settings, stop)
+            if processes > 1:
+                from shop_platform.ingest.fleet import run_fleet
+
+                raise typer.Exit(run_fleet(settings, processes, stop))
+            from shop_platform.ingest.service import run_service
+
+            with _bar_while_behind() as progress:
+                run_service(settings, stop, progress)
         return
+    if processes > 1:
+        raise ShopError("--processes and --until-end do not go together", "--until-end reads with one process.")
     from shop_platform.ingest.until_end import ingest_until_end
     from shop_platform.local.screen import progress_bar
 
@@ -151,6 +166,30 @@ def ingest(
             f"{totals['messages']:,} messages: {totals['landed']:,} landed, {totals['duplicates']:,} duplicates,"
             f" {totals['dead']:,} dead-lettered in {totals['seconds']:.1f} s"
         )
+
+
+@contextlib.contextmanager
+def _bar_while_behind() -> Iterator[Callable[[int, int], None]]:
+    """Give a callback (done, known) that draws a bar on a terminal until the service has caught up once."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _known: None
+        return
+    from shop_platform.local.screen import progress_bar
+
+    with contextlib.ExitStack() as bars:
+        bar = bars.enter_context(progress_bar("catching up"))
+        caught_up = False
+
+        def progress(done: int, known: int) -> None:
+            nonlocal caught_up
+            if caught_up or not known:
+                return
+            bar(done, known)
+            if done >= known:
+                caught_up = True
+                bars.close()
+
+        yield progress
 
 
 @app.command()
@@ -219,6 +258,21 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     _print(f"{remove(folder) / 1024**2:,.0f} MB removed")
 
 
+def _mount_offsets() -> None:
+    from shop_platform.ingest.offsets_cli import app as offsets
+
+    app.add_typer(offsets, name="offsets", help="Where every partition stands; accept a gap, a recreated topic.")
+
+
+def _mount_dead_letters() -> None:
+    from shop_platform.dead_letters.cli import app as dead_letters  # loads nothing but typer until it is called
+
+    app.add_typer(dead_letters, name="dead-letters", help="See what could not land and why; mend, replay, discard it.")
+
+
+app.command("import")(import_file)  # its module loads nothing but typer until it is called
+
+
 def _mount_generator() -> None:
     from shop_platform.generator.cli import app as generator
 
@@ -227,6 +281,8 @@ def _mount_generator() -> None:
 
 def main() -> None:
     """Run the command; a mistake of the user's ends in a sentence and an exit code, not in a stack trace."""
+    _mount_offsets()
+    _mount_dead_letters()
     # NumPy and Faker would double the memory and the start of every other command.
     if sys.argv[1:2] in (["generate"], ["--help"], []):
         _mount_generator()

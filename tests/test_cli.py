@@ -57,11 +57,27 @@ def test_the_embedded_stack_is_refused_in_prod(tmp_path):
 
 def test_help_names_every_command():
     text = shop("--help").stdout
-    for command in ("demo", "up", "status", "migrate", "topics", "ingest", "verify", "generate", "env", "reset"):
+    for command in (
+        "demo",
+        "up",
+        "status",
+        "migrate",
+        "topics",
+        "ingest",
+        "verify",
+        "generate",
+        "env",
+        "reset",
+        "offsets",
+        "dead-letters",
+        "import",
+    ):
         assert command in text
 
 
-@pytest.mark.parametrize("command", ["demo", "status", "ingest", "verify", "generate"])
+@pytest.mark.parametrize(
+    "command", ["demo", "status", "ingest", "verify", "generate", "offsets", "dead-letters", "import"]
+)
 def test_every_command_has_help(command):
     done = shop(command, "--help")
     assert done.returncode == 0 and "Usage" in done.stdout

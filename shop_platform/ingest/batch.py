@@ -1,15 +1,25 @@
-"""Sort polled messages into rows and dead letters (pure)."""
+"""Sort polled messages into rows and dead letters, counted per partition and hour of event time (pure)."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from shop_platform.events.decode import ContractViolation, ErrorClass, Event, attributed_id, decode
+from shop_platform.events.decode import CONTRACT, Contract, ContractViolation, ErrorClass, Event, attribute
+from shop_platform.ingest.encode import EXACT_SECONDS, copy_tuple, epoch_us
 
 Headers = list[tuple[str, bytes | None]]
+Place = tuple[str, int]
+"""Topic and partition."""
+
+LATE_AFTER_US = 3600 * 1_000_000
+_HOUR_US = 3600 * 1_000_000
+# A clock that runs ahead must not make everything after it late.
+_FUTURE_US = 300 * 1_000_000
 
 
 class Message(Protocol):
@@ -24,10 +34,12 @@ class Message(Protocol):
     def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A valid event and the message it came in."""
+class Row(NamedTuple):
+    """A valid event: its id (16 bytes), its COPY tuple, the hour of its event time and the message it came in."""
 
+    event_id: bytes
+    copy: bytes
+    hour: int
     event: Event
     message: Message
 
@@ -48,64 +60,219 @@ class DeadLetter:
     schema_path: str | None
     event_id: str | None
     event_type: str | None
+    event_time: dt.datetime | None
+
+    @property
+    def hour(self) -> int | None:
+        """Hours since 1970 of the event time, ``None`` when nobody can read it."""
+        return None if self.event_time is None else epoch_us(self.event_time) // _HOUR_US
 
 
 @dataclass
 class PartitionSlice:
-    """What one batch holds of one partition. ``rows`` are unique by event id within the topic's batch."""
+    """What one batch holds of one partition: ``messages = landing rows + duplicates + len(dead)``.
+
+    ``seen`` counts valid events per hour (hours since 1970), ``repeated`` those of them that repeat an id of the same
+    batch, ``late`` those more than an hour behind the ``watermark_us`` (newest event time, microseconds since 1970).
+    """
 
     topic: str
     partition: int
     next_offset: int = 0
     messages: int = 0
     duplicates: int = 0
-    rows: list[Row] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
-    min_event_time: dt.datetime | None = None
-    max_event_time: dt.datetime | None = None
-
-    def saw(self, time: dt.datetime) -> None:
-        """Widen the range of event times."""
-        if self.min_event_time is None or time < self.min_event_time:
-            self.min_event_time = time
-        if self.max_event_time is None or time > self.max_event_time:
-            self.max_event_time = time
+    seen: Counter[int] = field(default_factory=Counter)
+    repeated: Counter[int] = field(default_factory=Counter)
+    late: Counter[int] = field(default_factory=Counter)
+    min_time_us: int | None = None
+    max_time_us: int | None = None
+    watermark_us: int = 0
+    top_id: bytes = b""
 
 
-def sort_messages(messages: Iterable[Message]) -> dict[tuple[str, int], PartitionSlice]:
+@dataclass
+class TopicRows:
+    """The rows of one topic in a batch, unique by id, column by column: a batch has tens of thousands.
+
+    ``suspects`` are the ids that may have landed before, ``unique`` are all ids.
+    """
+
+    ids: list[bytes] = field(default_factory=list)
+    copies: list[bytes] = field(default_factory=list)
+    hours: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    suspects: list[bytes] = field(default_factory=list)
+    unique: set[bytes] = field(default_factory=set)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The same, row by row."""
+        columns = (self.ids, self.copies, self.hours, self.events, self.messages)
+        return [Row(*row) for row in zip(*columns, strict=True)]
+
+
+@dataclass
+class Batch:
+    """Everything one transaction is to write."""
+
+    slices: dict[Place, PartitionSlice] = field(default_factory=dict)
+    topics: dict[str, TopicRows] = field(default_factory=dict)
+    started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+    @property
+    def messages(self) -> int:
+        """How many messages the batch holds."""
+        return sum(part.messages for part in self.slices.values())
+
+
+class Mark(NamedTuple):
+    """What is known of a partition before a batch: where it goes on, its watermark, the highest id read (16 bytes)."""
+
+    next_offset: int = 0
+    watermark_us: int = 0
+    top_id: bytes = b""
+
+
+def id_ceiling(now_us: int) -> bytes:
+    """Return the 16 bytes above every version 7 id that a clock which is right can have made by now."""
+    return ((now_us + _FUTURE_US) // 1000).to_bytes(6, "big") + bytes(10)
+
+
+def sort_messages(
+    messages: Iterable[Message],
+    marks: Mapping[Place, Mark],
+    *,
+    contract: Contract = CONTRACT,
+    now_us: int | None = None,
+) -> Batch:
     """Decode every message once; a repeated id within the batch is counted as a duplicate.
 
-    Messages of a partition must come in offset order. Nothing is dropped: per slice,
-    ``messages = len(rows) + duplicates + len(dead)``.
+    Messages of a partition must come in offset order; those before its mark, and those of partitions without one, are
+    left out. An id that lies above all ids the partition has shown in earlier batches (version 7
+    ids grow with time) is taken for new, any other is a suspect: PostgreSQL is asked about suspects before the COPY,
+    and has the last word about all.
     """
-    slices: dict[tuple[str, int], PartitionSlice] = {}
-    seen: dict[str, set[str]] = {}
+    now_us = time.time_ns() // 1000 if now_us is None else now_us
+    batch = Batch()
+    topic, partition = "", -1
+    run: list[Message] = []
     for message in messages:
-        topic, partition = message.topic(), message.partition()
-        part = slices.get((topic, partition))
-        if part is None:
-            part = slices[topic, partition] = PartitionSlice(topic, partition)
+        if message.partition() != partition or message.topic() != topic:
+            _sort_run(batch, (topic, partition), run, marks, contract, now_us)
+            topic, partition, run = message.topic(), message.partition(), []
+        run.append(message)
+    _sort_run(batch, (topic, partition), run, marks, contract, now_us)
+    batch.slices = {place: part for place, part in batch.slices.items() if part.messages}
+    return batch
+
+
+def _sort_run(
+    batch: Batch, place: Place, run: list[Message], marks: Mapping[Place, Mark], contract: Contract, now_us: int
+) -> None:
+    """Sort consecutive messages of one partition. What can be done for all of them at once is not done one by one."""
+    part = _slice(batch, place, marks)
+    if part is None or not run:
+        return
+    topic, partition = place
+    decode = contract.decoder(topic)
+    found = TopicRows()
+    ids, copies, events, messages = found.ids, found.copies, found.events, found.messages
+    times: list[int] = []
+    next_offset = part.next_offset
+    for message in run:
+        offset = message.offset()
+        if offset < next_offset:
+            continue
+        next_offset = offset + 1
         part.messages += 1
-        part.next_offset = message.offset() + 1
         try:
-            event = decode(message.value(), topic)
+            event = decode(message.value())
         except ContractViolation as violation:
             part.dead.append(dead_letter(message, violation))
             continue
-        part.saw(event.time)
-        ids = seen.setdefault(topic, set())
-        if event.event_id in ids:
-            part.duplicates += 1
-            continue
-        ids.add(event.event_id)
-        part.rows.append(Row(event, message))
-    return slices
+        seconds = event.time.timestamp()
+        time_us = round(seconds * 1e6) if 0.0 <= seconds < EXACT_SECONDS else epoch_us(event.time)
+        event_id = event.id.bytes
+        copies.append(copy_tuple(event, event_id, time_us, partition, offset))
+        ids.append(event_id)
+        times.append(time_us)
+        events.append(event)
+        messages.append(message)
+    part.next_offset = next_offset
+    if times:
+        found.hours.extend([time_us // _HOUR_US for time_us in times])
+        _count_times(part, times, found.hours, now_us)
+        _add(batch.topics.setdefault(topic, TopicRows()), found, part, now_us)
+
+
+def _count_times(part: PartitionSlice, times: list[int], hours: list[int], now_us: int) -> None:
+    """Add valid events to the counts by event time; the watermark never goes back nor beyond the present."""
+    first, last = min(times), max(times)
+    part.min_time_us = first if part.min_time_us is None else min(first, part.min_time_us)
+    part.max_time_us = last if part.max_time_us is None else max(last, part.max_time_us)
+    part.seen.update(hours)
+    latest_us, watermark = now_us + _FUTURE_US, part.watermark_us
+    if first >= watermark and last - first <= LATE_AFTER_US and last <= latest_us:
+        part.watermark_us = last  # nobody can be late
+        return
+    for time_us in times:
+        if time_us > watermark:
+            if time_us <= latest_us:
+                watermark = time_us
+        elif time_us < watermark - LATE_AFTER_US:
+            part.late[time_us // _HOUR_US] += 1
+    part.watermark_us = watermark
+
+
+def _add(rows: TopicRows, found: TopicRows, part: PartitionSlice, now_us: int) -> None:
+    """Add the rows of a run to those of its topic, without the ids that the batch has already."""
+    if len(set(found.ids)) < len(found.ids) or not rows.unique.isdisjoint(found.ids):
+        _drop_repetitions(rows, found, part)
+    rows.unique.update(found.ids)
+    rows.ids += found.ids
+    rows.copies += found.copies
+    rows.hours += found.hours
+    rows.events += found.events
+    rows.messages += found.messages
+    # Ids of the future, and random ones, stay suspects and must not raise the mark.
+    top, ceiling = part.top_id, id_ceiling(now_us)
+    fresh = [event_id for event_id in found.ids if top < event_id < ceiling]
+    if len(fresh) < len(found.ids):
+        rows.suspects += [event_id for event_id in found.ids if not top < event_id < ceiling]
+    part.top_id = max(fresh, default=top)
+
+
+def _drop_repetitions(rows: TopicRows, found: TopicRows, part: PartitionSlice) -> None:
+    """Take out of ``found`` what repeats an id of the batch: few of many, so that the columns are not built again."""
+    seen: set[bytes] = set()
+    repeated = []
+    for index, event_id in enumerate(found.ids):
+        if event_id in seen or event_id in rows.unique:
+            repeated.append(index)
+        seen.add(event_id)
+    for index in reversed(repeated):
+        part.duplicates += 1
+        part.repeated[found.hours[index]] += 1
+        for column in (found.ids, found.copies, found.hours, found.events, found.messages):
+            del column[index]
+
+
+def _slice(batch: Batch, place: Place, marks: Mapping[Place, Mark]) -> PartitionSlice | None:
+    part = batch.slices.get(place)
+    if part is None and (mark := marks.get(place)) is not None:
+        part = batch.slices[place] = PartitionSlice(
+            *place, next_offset=mark.next_offset, watermark_us=mark.watermark_us, top_id=mark.top_id
+        )
+    return part
 
 
 def dead_letter(message: Message, violation: ContractViolation) -> DeadLetter:
     """Return the dead letter of ``message``: everything a later replay needs."""
     headers = message.headers() or []
     kind, timestamp = message.timestamp()
+    event_id, event_time = attribute(message.value(), headers)
     return DeadLetter(
         topic=message.topic(),
         partition=message.partition(),
@@ -117,6 +284,7 @@ def dead_letter(message: Message, violation: ContractViolation) -> DeadLetter:
         error_class=violation.error_class,
         error=str(violation),
         schema_path=violation.path,
-        event_id=attributed_id(message.value(), headers),
+        event_id=event_id,
         event_type=violation.event_type,
+        event_time=event_time,
     )

@@ -1,10 +1,12 @@
-"""The continuous ingest service: read for ever, show a sign of life, come back after an outage."""
+"""The continuous ingest service: read for ever, show a sign of life, come back after an outage, stop when stuck."""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 
 import psycopg
 import structlog
@@ -12,9 +14,13 @@ from confluent_kafka import KafkaException
 
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPICS
+from shop_platform.ingest.halts import record_halt
+from shop_platform.ingest.health import HALTED, RUNNING, STARTING, WAITING, Health, HealthServer, Watchdog
 from shop_platform.ingest.lag import HEARTBEAT_SECONDS
+from shop_platform.ingest.offsets import HaltError
 from shop_platform.ingest.reader import PartitionReader
 from shop_platform.ingest.report import DagsterReporter
+from shop_platform.ingest.tuning import tuned_interpreter
 from shop_platform.ingest.write import Written
 from shop_platform.settings import Settings
 
@@ -22,93 +28,150 @@ log = structlog.get_logger(__name__)
 
 _BACKOFF_SECONDS = 1.0
 _BACKOFF_LIMIT_SECONDS = 15.0
+_CHECK_TOPICS_SECONDS = 5.0
+_SUMMARY_SECONDS = 30.0
+Progress = Callable[[int, int], None]
 
 
-def run_service(settings: Settings, stop: threading.Event) -> None:
-    """Ingest until ``stop`` is set.
+def run_service(settings: Settings, stop: threading.Event, progress: Progress | None = None) -> None:
+    """Ingest until ``stop`` is set; ``progress`` gets (messages done, messages done and waiting) as it goes.
 
-    A PostgreSQL or Kafka outage is waited out with growing pauses; whatever was not committed is read again. An
-    :class:`~shop_platform.ingest.offsets.OffsetMismatchError` ends the service: it needs a person's decision.
+    A PostgreSQL or Kafka outage is waited out with growing pauses; whatever was not committed is read again. A
+    :class:`~shop_platform.ingest.offsets.HaltError` ends the service: it needs a person's decision. A process that is
+    stuck ends itself with exit code 4.
     """
+    health = Health()
     reporter = DagsterReporter(settings)
-    reporter.start()
-    pause = _BACKOFF_SECONDS
-    try:
+    with (
+        tuned_interpreter(),
+        HealthServer(health, settings.ingest_health_host, settings.ingest_health_port),
+        Watchdog(health, settings.ingest_stall_seconds),
+        reporter,
+    ):
+        pause = _BACKOFF_SECONDS
         while not stop.is_set():
             began = time.monotonic()
             try:
-                _serve(settings, stop, reporter)
+                _serve(settings, stop, reporter, health, progress)
+                continue
+            except HaltError as error:
+                health.state, health.reason = HALTED, error.message
+                record_halt(settings, error.mismatch)
+                raise
             except (psycopg.OperationalError, psycopg.InterfaceError, KafkaException) as error:
-                if time.monotonic() - began > 60:
-                    pause = _BACKOFF_SECONDS
-                log.warning("connection_lost", error=str(error).splitlines()[0], retry_in_seconds=pause)
-                stop.wait(pause)
-                pause = min(pause * 2, _BACKOFF_LIMIT_SECONDS)
+                reason = str(error).splitlines()[0]
             except ShopError as error:
                 # connect() and the admin client wrap an unreachable server; anything else is for a person.
                 if not isinstance(error.__cause__, psycopg.OperationalError | KafkaException):
                     raise
-                log.warning("not_reachable", error=error.message, retry_in_seconds=pause)
-                stop.wait(pause)
-                pause = min(pause * 2, _BACKOFF_LIMIT_SECONDS)
-    finally:
-        reporter.close()
+                reason = error.message
+            if time.monotonic() - began > 60:
+                pause = _BACKOFF_SECONDS
+            log.warning("connection_lost", reason=reason, retry_in_seconds=pause)
+            health.state, health.reason = WAITING, reason
+            health.tick()
+            stop.wait(pause)
+            pause = min(pause * 2, _BACKOFF_LIMIT_SECONDS)
 
 
-def _serve(settings: Settings, stop: threading.Event, reporter: DagsterReporter) -> None:
+def _serve(
+    settings: Settings, stop: threading.Event, reporter: DagsterReporter, health: Health, progress: Progress | None
+) -> None:
     with PartitionReader(settings, [topic.name for topic in TOPICS]) as reader:
+        health.writer, health.state, health.reason = reader.writer, STARTING, ""
         reader.subscribe()
         log.info("ingest_started", writer=reader.writer)
-        pulse = _Pulse(reader)
+        pulse = _Pulse(reader, health)
         try:
             while not stop.is_set():
                 written = reader.step(settings.ingest_batch_messages, settings.ingest_linger_ms / 1000)
-                reporter.add(written)
                 pulse.beat(written)
+                reporter.add(written, pulse.lag_by_topic)
+                if progress:
+                    progress(pulse.done, pulse.known)
+            reporter.add(reader.drain(), {})
         finally:
             pulse.last()
         log.info("ingest_stopped", writer=reader.writer)
 
 
 class _Pulse:
-    """Writes the sign of life and the lag every two seconds, on the reader's own connection."""
+    """Writes the sign of life and the lag every two seconds, looks whether the topics are still the same ones."""
 
-    def __init__(self, reader: PartitionReader) -> None:
+    def __init__(self, reader: PartitionReader, health: Health) -> None:
         self._reader = reader
-        self._next = 0.0
-        self._rows = 0
+        self._health = health
+        self._next_beat = self._next_check = self._next_summary = 0.0
+        self._rows = self._dead = self._rows_in_summary = 0
         self._since = time.monotonic()
+        self._committed = False
+        self.done = self.known = 0
+        """Messages committed, and these with those that waited at the last beat."""
+        self.lag_by_topic: dict[str, int] = {}
+        """Messages behind per topic, as of the last beat."""
 
     def beat(self, written: list[Written]) -> None:
+        """Count what was committed and, when it is time, tell."""
+        self._health.tick()
         self._rows += sum(done.landed for done in written)
+        self._dead += sum(done.dead for done in written)
+        self.done += sum(done.messages for done in written)
+        self.known = max(self.known, self.done)
+        if written:
+            self._committed = True
+            self._health.progress()
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next_beat:
             return
         rate = self._rows / max(now - self._since, 0.001)
-        self._rows, self._since, self._next = 0, now, now + HEARTBEAT_SECONDS
-        positions = self._reader.positions
-        ends = self._reader.end_offsets()
-        lag = sum(max(end - positions[key].next_offset, 0) for key, end in ends.items())
+        self._rows_in_summary += self._rows
+        self._rows, self._since, self._next_beat = 0, now, now + HEARTBEAT_SECONDS
+        self._tell(rate)
+        if now >= self._next_check:
+            self._next_check = now + _CHECK_TOPICS_SECONDS
+            self._reader.check_topics()
+        if now >= self._next_summary and (self._rows_in_summary or self._dead):
+            log.info(
+                "ingested", rows=self._rows_in_summary, dead_letters=self._dead, lag=self._health.lag,
+                rows_per_second=round(rate),
+            )  # fmt: skip
+            self._rows_in_summary = self._dead = 0
+            self._next_summary = now + _SUMMARY_SECONDS
+
+    def _tell(self, rate: float) -> None:
+        positions, ends = self._reader.positions, self._reader.end_offsets()
+        behind: Counter[str] = Counter()
+        for (topic, partition), end in ends.items():
+            behind[topic] += max(end - positions[topic, partition].next_offset, 0)
+        self.lag_by_topic, lag = dict(behind), behind.total()
+        health = self._health
+        if positions:
+            health.state = RUNNING
+        self.known = self.done + lag
+        health.lag, health.rows_per_second, health.partitions = lag, rate, len(positions)
+        if not lag:
+            health.progress()
         partitions = json.dumps([f"{topic}/{partition}" for topic, partition in sorted(positions)])
 
         def write(connection: psycopg.Connection[tuple[object, ...]]) -> None:
             connection.execute(
-                "insert into ops.ingest_services (writer, started_at, heartbeat_at, lag, rows_per_second, partitions)"
-                " values (%s, now(), now(), %s, %s, %s) on conflict (writer) do update set heartbeat_at = now(),"
-                " lag = excluded.lag, rows_per_second = excluded.rows_per_second, partitions = excluded.partitions",
-                [self._reader.writer, lag, rate, partitions],
+                "insert into ops.ingest_services (writer, started_at, heartbeat_at, lag, rows_per_second, partitions,"
+                " state, last_commit_at) values (%s, now(), now(), %s, %s, %s, %s, case when %s then now() end)"
+                " on conflict (writer) do update set heartbeat_at = now(), lag = excluded.lag,"
+                " rows_per_second = excluded.rows_per_second, partitions = excluded.partitions, state = excluded.state,"
+                " last_commit_at = coalesce(excluded.last_commit_at, ingest_services.last_commit_at)",
+                [self._reader.writer, lag, rate, partitions, health.state, self._committed],
             )
             with connection.cursor() as cursor:
                 cursor.executemany(
                     "insert into ops.kafka_lag (topic, partition, end_offset, next_offset, measured_at)"
                     " values (%s, %s, %s, %s, now()) on conflict (topic, partition) do update set"
                     " end_offset = excluded.end_offset, next_offset = excluded.next_offset, measured_at = now()",
-                    [(*key, end, positions[key].next_offset) for key, end in sorted(ends.items())],
+                    [(*place, end, positions[place].next_offset) for place, end in sorted(ends.items())],
                 )
 
         self._reader.execute(write)
-        if written:
-            log.debug("ingested", rows_per_second=round(rate), lag=lag)
+        self._committed = False
 
     def last(self) -> None:
         """Take the sign of life away, so that nobody waits for a service that has gone."""

@@ -10,8 +10,11 @@ from typing import Any
 
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPIC_BY_NAME, TOPICS
+from shop_platform.ingest.halts import record_halt
 from shop_platform.ingest.lag import alive_services, end_offsets, stored_offsets
+from shop_platform.ingest.offsets import HaltError
 from shop_platform.ingest.reader import PartitionReader
+from shop_platform.ingest.tuning import tuned_interpreter
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
@@ -82,21 +85,31 @@ def ingest_until_end(
 
         deadline = time.monotonic() + timeout_seconds
         if waits:
-            _wait(lambda: behind(stored_offsets(connection)), total, progress, deadline)
-        else:
+            waits = _wait(connection, behind, total, progress, deadline)
+        if not waits:
             _read(settings, topics, behind, total, progress, deadline)
         report = _report(connection, topics, targets, int(str(ledger_start[0])) if ledger_start else 0)
     return IngestReport(report, waits, time.monotonic() - started)
 
 
-def _wait(remaining: Callable[[], int], total: int, progress: Progress | None, deadline: float) -> None:
-    while (left := remaining()) > 0:
+def _wait(
+    connection: Any,
+    behind: Callable[[dict[tuple[str, int], int]], int],
+    total: int,
+    progress: Progress | None,
+    deadline: float,
+) -> bool:
+    """Wait until the living service has passed the targets; return False when it is alive no more."""
+    while (left := behind(stored_offsets(connection))) > 0:
         if progress:
             progress(total - left, total)
         _check(deadline, left)
+        if not alive_services(connection):
+            return False
         time.sleep(_POLL_SECONDS)
     if progress:
         progress(total, total)
+    return True
 
 
 def _read(
@@ -107,13 +120,18 @@ def _read(
     progress: Progress | None,
     deadline: float,
 ) -> None:
-    with PartitionReader(settings, topics) as reader:
-        reader.assign_all()
-        while (left := behind({key: p.next_offset for key, p in reader.positions.items()})) > 0:
-            if progress:
-                progress(total - left, total)
-            _check(deadline, left)
-            reader.step(settings.ingest_batch_messages, settings.ingest_linger_ms / 1000)
+    try:
+        with tuned_interpreter(), PartitionReader(settings, topics) as reader:
+            reader.assign_all()
+            while (left := behind({place: p.next_offset for place, p in reader.positions.items()})) > 0:
+                if progress:
+                    progress(total - left, total)
+                _check(deadline, left)
+                reader.step(settings.ingest_batch_messages, settings.ingest_linger_ms / 1000)
+            reader.drain()
+    except HaltError as error:
+        record_halt(settings, error.mismatch)
+        raise
     if progress:
         progress(total, total)
 

@@ -18,6 +18,11 @@ def connect(
             autocommit=autocommit,
             connect_timeout=10,
             application_name=f"shop-{role.value}",
+            # A peer that vanished without a word (a dropped route, a frozen host) is noticed within half a minute.
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            tcp_user_timeout=30_000,
         )
     except psycopg.OperationalError as error:
         # libpq puts the reason first and its own advice on the lines below.

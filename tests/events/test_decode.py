@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import uuid
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_platform.events.decode import ContractViolation, ErrorClass, attributed_id, decode
-from shop_platform.events.registry import EVENT_TYPES, TOPICS
+from shop_platform.events.decode import Contract, ContractViolation, ErrorClass, attribute, decode
+from shop_platform.events.registry import EVENT_TYPES, TOPICS, EventType
+from shop_platform.events.types import PageViewed
 from tests.support.events import page_view
 
 JSON = st.recursive(
@@ -30,7 +33,7 @@ def violation(value, topic="shop.web"):
 def test_no_input_makes_the_decoder_fail_in_another_way(value):
     with pytest.raises(ContractViolation):
         decode(value, "shop.web")
-    attributed_id(value, [("ce_id", value)])
+    attribute(value, [("ce_id", value), ("ce_time", value)])
 
 
 @given(JSON)
@@ -45,7 +48,7 @@ def test_an_additional_field_flows_through_untouched(extra):
         assert refused.error_class in {ErrorClass.FORBIDDEN_CHARACTER, ErrorClass.NOT_JSON}
         assert "\\u0000" in text or "\\ud" in text
     else:
-        assert json.loads(event.data) == sent["data"]
+        assert json.loads(bytes(event.data)) == sent["data"]
 
 
 @pytest.mark.parametrize(
@@ -83,14 +86,20 @@ def test_money_is_a_plain_decimal_or_nothing(amount):
 def test_an_escaped_backslash_before_u0000_is_no_nul():
     sent = page_view(1)
     sent["data"]["path"] = "C:\\u0000"
-    assert json.loads(decode(json.dumps(sent).encode(), "shop.web").data) == sent["data"]
+    assert json.loads(bytes(decode(json.dumps(sent).encode(), "shop.web").data)) == sent["data"]
 
 
-def test_the_header_attributes_a_message_that_cannot_be_read():
-    event_id = str(uuid.uuid4())
-    assert attributed_id(b"\xff", [("ce_id", event_id.encode())]) == event_id
-    assert attributed_id(json.dumps({"id": event_id}).encode(), None) == event_id
-    assert attributed_id(b"\xff", [("ce_id", None), ("ce_id", b"x")]) is None
+def test_the_headers_attribute_a_message_that_cannot_be_read():
+    event_id, time = str(uuid.uuid4()), "2026-03-01T09:00:00+01:00"
+    in_body = json.dumps({"id": event_id, "time": time}).encode()
+    for value, headers in (
+        (b"\xff", [("ce_id", event_id.encode()), ("ce_time", time.encode())]),
+        (in_body, None),
+        (in_body, [("ce_id", b"x"), ("ce_time", b"yesterday")]),
+    ):
+        found = attribute(value, headers)
+        assert (found.event_id, found.event_time) == (event_id, dt.datetime.fromisoformat(time))
+    assert attribute(b"\xff", [("ce_id", None), ("ce_id", b"x"), ("ce_time", b"2026-03-01")]) == (None, None)
 
 
 def test_every_type_belongs_to_one_topic_and_is_keyed_by_a_field_of_its_own():
@@ -98,3 +107,23 @@ def test_every_type_belongs_to_one_topic_and_is_keyed_by_a_field_of_its_own():
     assert len(names) == len(set(names)) == len(EVENT_TYPES) == 23
     for kind in EVENT_TYPES.values():
         assert kind.subject_field in kind.payload.__struct_fields__
+
+
+def test_a_registered_version_is_read_beside_the_older_one_and_an_unregistered_one_is_told():
+    class PageViewedV2(PageViewed, frozen=True):
+        """A page was viewed, with the time it took to load."""
+
+        load_ms: int
+
+    web = next(topic for topic in TOPICS if topic.subject == "web")
+    second = EventType("shop.web.page_viewed.v2", PageViewedV2, "session_id")
+    contract = Contract([replace(web, event_types=(*web.event_types, second))])
+    old = page_view(1)
+    new = old | {"type": second.name, "data": old["data"] | {"load_ms": 120}}
+    for sent in (old, new):
+        assert contract.decode(json.dumps(sent).encode(), "shop.web").type == sent["type"]
+    assert violation(new).error_class is ErrorClass.UNKNOWN_VERSION
+    with pytest.raises(ContractViolation, match=r"version 3 .* newest known is shop\.web\.page_viewed\.v2"):
+        contract.decode(json.dumps(new | {"type": "shop.web.page_viewed.v3"}).encode(), "shop.web")
+    with pytest.raises(ContractViolation, match="load_ms"):
+        contract.decode(json.dumps(old | {"type": second.name}).encode(), "shop.web")

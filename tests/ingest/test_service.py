@@ -6,22 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
+
+import httpx
 
 from shop_platform.ingest.lag import services_alive
 from shop_platform.ingest.until_end import ingest_until_end
+from shop_platform.local.ports import any_free
 from shop_platform.operations.reconcile import reconcile
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from tests.support.events import LedgerProducer, page_view
-
-
-def eventually(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "condition not reached"
-        time.sleep(0.1)
+from tests.support.waiting import eventually
 
 
 @contextmanager
@@ -99,3 +95,38 @@ def test_postgres_going_away_is_waited_out(shop):
         LedgerProducer(shop.settings).send(page_view(n) for n in range(100))
         eventually(lambda: landed(shop.settings) == 100)
     assert reconcile(shop.settings).holds
+
+
+def test_a_halted_service_ends_with_3_and_a_sentence_and_its_endpoint_says_why(shop):
+    port = any_free()
+    settings = shop.settings.model_copy(update={"ingest_health_port": port})
+    LedgerProducer(settings).send(page_view(n) for n in range(20))
+    with service(settings) as process:
+        eventually(lambda: landed(settings) == 20)
+        eventually(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz").json()["healthy"])
+        with connect(settings, Role.ADMIN) as admin:
+            admin.execute("update ops.ingest_offsets set topic_id = 'another' where topic = 'shop.web'")
+        assert process.wait(60) == 3
+    with connect(settings, Role.ADMIN) as admin:
+        ((reason, message),) = admin.execute("select reason, message from ops.ingest_halts").fetchall()
+    assert reason == "topic_recreated" and "shop.web was recreated" in message
+
+
+def test_a_service_that_is_stuck_ends_itself_with_4(shop):
+    """A lock that is never released, with a lock timeout that is switched off, is the cheapest way to be stuck."""
+    settings = shop.settings.model_copy(update={"ingest_stall_seconds": 5})
+    with connect(settings, Role.ADMIN, autocommit=True) as admin:
+        admin.execute("alter role shop_ingest set lock_timeout = 0")
+    try:
+        with service(settings) as process:
+            eventually(lambda: services_alive(settings))
+            with connect(settings, Role.ADMIN) as blocker:
+                blocker.execute("lock table ops.ingest_offsets in access exclusive mode")
+                LedgerProducer(settings).send(page_view(n) for n in range(20))
+                assert process.wait(60) == 4
+                blocker.rollback()
+    finally:
+        with connect(settings, Role.ADMIN, autocommit=True) as admin:
+            admin.execute("alter role shop_ingest set lock_timeout = '30s'")
+    ingest_until_end(settings.model_copy(update={"ingest_group": "another"}))
+    assert landed(settings) == 20 and reconcile(settings).holds

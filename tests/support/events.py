@@ -56,18 +56,27 @@ class LedgerProducer:
         """Send valid events to the topic of their type."""
         for each in events:
             topic = TOPIC_OF_TYPE[each["type"]].name
-            self.send_raw(topic, json.dumps(each).encode(), each["id"], key=each["subject"])
+            self.send_raw(topic, json.dumps(each).encode(), each["id"], key=each["subject"], time=each["time"])
         self.flush()
 
-    def send_raw(self, topic: str, value: bytes | None, event_id: str, *, key: str = "k", partition: int = -1) -> None:
-        """Send any bytes under ``event_id``."""
+    def send_raw(
+        self,
+        topic: str,
+        value: bytes | None,
+        event_id: str,
+        *,
+        key: str = "k",
+        partition: int = -1,
+        time: str = START.isoformat(),
+    ) -> None:
+        """Send any bytes under ``event_id`` and the event time ``time``."""
 
         def acknowledged(error: Any, message: Any) -> None:
             assert error is None, error
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(f"{event_id}\t{topic}\t{message.partition()}\t{message.offset()}\t{START.isoformat()}\n")
+                file.write(f"{event_id}\t{topic}\t{message.partition()}\t{message.offset()}\t{time}\n")
 
-        headers: list[tuple[str, str | bytes | None]] = [("ce_id", event_id)]
+        headers: list[tuple[str, str | bytes | None]] = [("ce_id", event_id), ("ce_time", time)]
         self._producer.produce(topic, value, key=key, headers=headers, partition=partition, on_delivery=acknowledged)
         self._producer.poll(0)
 

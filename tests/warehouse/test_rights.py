@@ -15,6 +15,18 @@ OFFSETS_WRITE = "update ops.ingest_offsets set next_offset = 0"
 LEDGER_CHANGE = "update ops.ingest_batches set landed = 0"
 DEAD_BYTES = "select message_value from ops.dead_letters"
 DEAD_CLASSES = "select error_class, count(*) from ops.dead_letters group by 1"
+DEAD_OUTCOMES = "select status, outcome, incarnation, event_time from ops.dead_letters"
+DEAD_FIXES = "select fixed_value from ops.dead_letters"
+DEAD_SENTENCES = "select error_sentence from ops.dead_letters"
+DEAD_WRITE = "update ops.dead_letters set status = 'open' where false"
+DEAD_DELETE = "delete from ops.dead_letters where false"
+ACTIONS_READ = "select action_id, dead_letter_id, action, actor, reason, outcome, at from ops.dead_letter_actions"
+ACTIONS_DETAIL = "select detail from ops.dead_letter_actions"
+ACTIONS_WRITE = (
+    "insert into ops.dead_letter_actions (dead_letter_id, action, actor, outcome) values (0, 'fix', 'test', 'fixed')"
+)
+ACTIONS_CHANGE = "update ops.dead_letter_actions set actor = 'nobody'"
+ACTIONS_DELETE = "delete from ops.dead_letter_actions"
 RUNS_READ = "select * from ops.pipeline_runs"
 RUNS_WRITE = "update ops.pipeline_runs set status = 'x'"
 MARTS_MAKE = "create table marts.probe (id int)"
@@ -28,6 +40,14 @@ ALLOWED = {
     Role.DASHBOARD: {DEAD_CLASSES, RUNS_READ},
     Role.GRAFANA: {DEAD_CLASSES, RUNS_READ},
 }
+# The dead-letter desk: screens see what was done about which letter, never what is in it.
+_SCREENS_SEE = {DEAD_OUTCOMES, ACTIONS_READ}
+_SERVICES_SEE = _SCREENS_SEE | {DEAD_FIXES, DEAD_SENTENCES, ACTIONS_DETAIL}
+for _role in (Role.DASHBOARD, Role.GRAFANA):
+    ALLOWED[_role] |= _SCREENS_SEE
+for _role in (Role.TRANSFORM, Role.ORCHESTRATOR):
+    ALLOWED[_role] |= _SERVICES_SEE
+ALLOWED[Role.INGEST] |= _SERVICES_SEE | {DEAD_WRITE, ACTIONS_WRITE}
 STATEMENTS = [name for name in dir() if name.isupper() and isinstance(globals()[name], str)]
 
 

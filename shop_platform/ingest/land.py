@@ -1,0 +1,151 @@
+"""Put rows into a raw table, each event id once, by COPY; find the rows that PostgreSQL refuses."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import pq, sql
+from psycopg.adapt import Buffer, Dumper
+
+from shop_platform.events.decode import ContractViolation, ErrorClass
+from shop_platform.events.registry import TOPIC_BY_NAME
+from shop_platform.ingest.batch import DeadLetter, Row, TopicRows, dead_letter
+from shop_platform.ingest.encode import COLUMNS, COPY_HEADER, COPY_TRAILER
+from shop_platform.ingest.offsets import Connection
+
+_UUID_OID, _UUID_ARRAY_OID = 2950, 2951
+
+
+class _Ids:
+    """Event ids of 16 bytes each, as a parameter of type uuid[]."""
+
+    def __init__(self, ids: Collection[bytes]) -> None:
+        self.ids = ids
+
+
+class _IdsDumper(Dumper):
+    """Writes :class:`_Ids` in PostgreSQL's binary array format: some thirty times cheaper than a list of UUIDs."""
+
+    format = pq.Format.BINARY
+    oid = _UUID_ARRAY_OID
+
+    def dump(self, obj: _Ids) -> Buffer | None:
+        ints = (1, 0, _UUID_OID, len(obj.ids), 1)  # dimensions, no nulls, type, length, first index
+        head = b"".join(number.to_bytes(4, "big") for number in ints)
+        length = b"\x00\x00\x00\x10"
+        return head + b"".join([length + event_id for event_id in obj.ids])
+
+
+def prepare(connection: Connection) -> None:
+    """Teach ``connection`` what landing needs; once, before the first call of the other functions."""
+    connection.adapters.register_dumper(_Ids, _IdsDumper)
+
+
+def raw_table(topic: str) -> sql.Identifier:
+    """Return the raw table that ``topic`` lands in."""
+    return sql.Identifier("raw", TOPIC_BY_NAME[topic].subject)
+
+
+def highest_id(connection: Connection, topic: str, ceiling: bytes) -> bytes:
+    """Return the highest event id below ``ceiling`` in the raw table of ``topic``; empty when there is none."""
+    row = connection.execute(
+        sql.SQL("select event_id from {} where event_id < %s order by event_id desc limit 1").format(raw_table(topic)),
+        [uuid.UUID(bytes=ceiling)],
+    ).fetchone()
+    return row[0].bytes if row else b""
+
+
+def landed_ids(connection: Connection, topic: str, ids: Collection[bytes]) -> set[bytes]:
+    """Return those of ``ids`` that the raw table of ``topic`` holds already."""
+    if not ids:
+        return set()
+    found = connection.execute(
+        sql.SQL("select event_id from {} where event_id = any(%b)").format(raw_table(topic)), [_Ids(ids)]
+    ).fetchall()
+    return {event_id.bytes for (event_id,) in found}
+
+
+def land(connection: Connection, topic: str, rows: TopicRows) -> set[bytes]:
+    """Copy ``rows`` into the raw table of ``topic``; return the ids that had landed before and were left out.
+
+    Only the suspects are looked up. Raises :class:`psycopg.errors.UniqueViolation` when another id had landed, or
+    :class:`psycopg.DataError` when PostgreSQL refuses a value: the transaction is lost then, and
+    :func:`land_carefully` has to be used in a new one.
+    """
+    known = landed_ids(connection, topic, rows.suspects)
+    copies = rows.copies
+    if known:
+        copies = [copy for event_id, copy in zip(rows.ids, copies, strict=True) if event_id not in known]
+    if copies:
+        _send(connection, raw_table(topic), copies)
+    return known
+
+
+def land_carefully(
+    connection: Connection, topic: str, rows: Sequence[Row]
+) -> tuple[set[bytes], list[tuple[Row, DeadLetter]]]:
+    """Land ``rows`` whatever happens; return ids that had landed before, and refused rows with their dead letters.
+
+    Every id is looked up. When PostgreSQL refuses a value the rows are halved until the poison stands alone; its
+    neighbours land.
+    """
+    known = landed_ids(connection, topic, [row.event_id for row in rows])
+    fresh = [row for row in rows if row.event_id not in known]
+    refused: list[tuple[Row, DeadLetter]] = []
+    _land_halves(connection, topic, fresh, known, refused)
+    return known, refused
+
+
+def _land_halves(
+    connection: Connection, topic: str, rows: Sequence[Row], known: set[bytes], refused: list[tuple[Row, DeadLetter]]
+) -> None:
+    if not rows:
+        return
+    try:
+        with connection.transaction():
+            known |= _land_through_stage(connection, topic, rows)
+        return
+    except psycopg.DataError as error:
+        if len(rows) == 1:
+            reason = error.diag.message_primary or str(error)
+            violation = ContractViolation(ErrorClass.DATABASE_REJECTED, reason, "$.data", rows[0].event.type)
+            refused.append((rows[0], dead_letter(rows[0].message, violation)))
+            return
+    middle = len(rows) // 2
+    _land_halves(connection, topic, rows[:middle], known, refused)
+    _land_halves(connection, topic, rows[middle:], known, refused)
+
+
+def _land_through_stage(connection: Connection, topic: str, rows: Sequence[Row]) -> set[bytes]:
+    """Land through a temporary table, so that an id another writer landed a moment ago is left out, not an error."""
+    stage = sql.Identifier("pg_temp", "ingest_stage")
+    connection.execute(sql.SQL("create temporary table ingest_stage (like {}) on commit drop").format(raw_table(topic)))
+    connection.execute(
+        "alter table ingest_stage alter column _xid drop not null, alter column ingested_at drop not null"
+    )
+    copy_rows(connection, stage, rows)
+    inserted: list[tuple[Any]] = connection.execute(
+        sql.SQL(
+            "insert into {table} ({columns}) select {columns} from {stage}"
+            " on conflict (event_id) do nothing returning event_id"
+        ).format(table=raw_table(topic), columns=sql.SQL(COLUMNS), stage=stage)
+    ).fetchall()
+    connection.execute("drop table ingest_stage")
+    if len(inserted) == len(rows):
+        return set()
+    return {row.event_id for row in rows} - {event_id.bytes for (event_id,) in inserted}
+
+
+def copy_rows(connection: Connection, table: sql.Identifier, rows: Iterable[Row]) -> None:
+    """Copy ``rows`` into ``table``; what PostgreSQL refuses is raised as it comes."""
+    _send(connection, table, [row.copy for row in rows])
+
+
+def _send(connection: Connection, table: sql.Identifier, copies: list[bytes]) -> None:
+    """Send COPY tuples in one piece: few system calls, and the interpreter is free meanwhile."""
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(table, sql.SQL(COLUMNS))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(b"".join((COPY_HEADER, *copies, COPY_TRAILER)))

@@ -1,0 +1,117 @@
+"""Several processes share the partitions, replace each other, and end together."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import httpx
+import psutil
+from confluent_kafka.admin import NewPartitions
+
+from shop_platform.ingest.topics import admin_client, ensure_topics
+from shop_platform.local.ports import any_free
+from shop_platform.operations.reconcile import reconcile
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
+from tests.support.events import LedgerProducer, page_view
+from tests.support.waiting import eventually
+
+
+@contextmanager
+def fleet(settings, processes=2):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shop_platform.cli", "ingest", "--processes", str(processes)],
+        env=os.environ | settings.process_environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    members = []
+    try:
+        eventually(lambda: len(shares(settings)) == processes and min(shares(settings)) > 0)
+        members = psutil.Process(process.pid).children()
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(60)
+        _, alive = psutil.wait_procs(members, timeout=10)
+        for left in alive:
+            left.kill()
+        assert not alive, "a member outlived its fleet"
+
+
+def shares(settings):
+    """Return how many partitions each living member owns."""
+    with connect(settings, Role.ADMIN) as admin:
+        rows = admin.execute(
+            "select jsonb_array_length(partitions) from ops.ingest_services"
+            " where heartbeat_at > now() - interval '6 seconds'"
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def landed(settings):
+    with connect(settings, Role.ADMIN) as admin:
+        return admin.execute("select count(*) from raw.web").fetchone()[0]
+
+
+def test_members_share_all_partitions_evenly_and_a_killed_one_is_replaced_without_loss(shop):
+    with fleet(shop.settings) as process:
+        assert sorted(shares(shop.settings)) in ([13, 14], [12, 15])
+        LedgerProducer(shop.settings).send(page_view(n) for n in range(1500))
+        victim = psutil.Process(process.pid).children()[0]
+        victim.kill()
+        LedgerProducer(shop.settings, "later").send(page_view(n) for n in range(1500))
+        eventually(lambda: landed(shop.settings) == 3000)
+
+        def replaced():
+            pids = {child.pid for child in psutil.Process(process.pid).children() if child.status() != "zombie"}
+            return len(pids) == 2 and victim.pid not in pids
+
+        eventually(replaced)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert reconcile(shop.settings).holds
+
+
+def test_a_halt_of_one_member_ends_the_fleet_with_its_exit_code(shop):
+    with fleet(shop.settings) as process:
+        admin = admin_client(shop.settings)
+        admin.delete_topics(["shop.web"])["shop.web"].result(10)
+        ensure_topics(shop.settings)
+        assert process.wait(90) == 3
+    with connect(shop.settings, Role.ADMIN) as admin:
+        assert admin.execute("select distinct reason from ops.ingest_halts").fetchall() == [("topic_recreated",)]
+
+
+def test_each_member_has_a_health_endpoint_of_its_own(shop):
+    port = next(port for port in (any_free() for _ in range(50)) if can_listen(port + 1))
+    urls = [f"http://127.0.0.1:{port + number}/healthz" for number in (0, 1)]
+    with fleet(shop.settings.model_copy(update={"ingest_health_port": port})):
+        eventually(lambda: [httpx.get(url).status_code for url in urls] == [200, 200])
+        assert sum(httpx.get(url).json()["partitions"] for url in urls) == 27
+
+
+def can_listen(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_partitions_that_are_added_are_read_without_a_restart(shop):
+    with fleet(shop.settings):
+        admin = admin_client(shop.settings)  # its futures die with it
+        admin.create_partitions([NewPartitions("shop.web", 8)])["shop.web"].result(10)
+        producer = LedgerProducer(shop.settings)
+        events = [page_view(n) for n in range(40)]
+        for number, each in enumerate(events):
+            producer.send_raw(
+                "shop.web", json.dumps(each).encode(), each["id"], key=each["subject"], partition=6 + number % 2
+            )
+        producer.flush()
+        eventually(lambda: landed(shop.settings) == 40)
+    assert reconcile(shop.settings).holds
