@@ -72,8 +72,9 @@ def register(app: Dash, reader: Reader, settings: Settings) -> None:
         try:
             version: str | None = reader.version()
             subjects = reader.freshness()
+            reconciled = reader.reconciled()
         except WarehouseNotReadyError:
-            version, subjects = None, []
+            version, subjects, reconciled = None, [], None
         except WarehouseUnavailableError:
             since = lost_since or f"{now:%H:%M:%S}"
             # The first answer must come even without a connection: the cards wait for it.
@@ -85,7 +86,7 @@ def register(app: Dash, reader: Reader, settings: Settings) -> None:
             no_update if after == token else after,
             {"lost_since": None} if lost_since else no_update,
             freshness.label(judged, now),
-            freshness.detail(judged, subjects, now, settings.dagster_url),
+            freshness.detail(judged, subjects, reconciled, now, settings.dagster_url),
             _stale_notice(judged),
         )
 

@@ -18,8 +18,9 @@ CHOSEN_TOPICS = "topic in (${topic:sqlstring})"
 # A warning may fail without making the data wrong.
 BLOCKING = "severity = 'error'"
 
-# Seconds behind, per topic: since the last commit while messages wait, or the time the backlog needs at the pace of
-# the last five minutes, or the age of a measurement that stopped. Nothing waiting and freshly measured is zero.
+# Seconds behind, per topic: the age of the oldest unread message (or, while nobody has measured it, the time since the
+# last commit), or the time the backlog needs at the pace of the last five minutes, or the age of a measurement that
+# stopped. Nothing waiting and freshly measured is zero.
 SECONDS_BEHIND = f"""\
 with progress as (
     select topic,
@@ -30,7 +31,10 @@ with progress as (
     group by topic
 ),
 lag as (
-    select topic, sum(lag) as records, extract(epoch from now() - min(measured_at)) as measurement_age
+    select topic,
+           sum(lag) as records,
+           extract(epoch from now() - min(measured_at)) as measurement_age,
+           extract(epoch from now() - min(behind_since) filter (where lag > 0)) as oldest_age
     from ops.kafka_lag
     group by topic
 ),
@@ -40,7 +44,7 @@ behind as (
            greatest(
                case when lag.measurement_age > {MEASUREMENT_GRACE} then lag.measurement_age else 0 end,
                case when lag.records > 0
-                   then coalesce(extract(epoch from now() - progress.last_commit), 86400) else 0 end,
+                   then coalesce(lag.oldest_age, extract(epoch from now() - progress.last_commit), 86400) else 0 end,
                case when lag.records > 0
                    then lag.records / nullif(progress.messages_per_second, 0) else 0 end
            )::double precision as seconds_behind

@@ -5,7 +5,19 @@ from __future__ import annotations
 
 from grafana.measures import CHOSEN_TOPICS, SECONDS_BEHIND, using
 from grafana.model import Section
-from grafana.panels import GREEN, LAG_COLORS, RED, YELLOW, bars, column, steps, table, timeseries
+from grafana.panels import (
+    COLORED_TEXT,
+    GREEN,
+    LAG_COLORS,
+    NONE_IS_GOOD,
+    RED,
+    YELLOW,
+    bars,
+    column,
+    steps,
+    table,
+    timeseries,
+)
 
 INGESTION = Section(
     "Ingestion",
@@ -61,7 +73,8 @@ INGESTION = Section(
             ),
             bars(
                 "Lag in seconds per topic",
-                "How far each topic is behind; the alert 'Ingestion is behind' looks at the same figure.",
+                "Age of the oldest message that waits, or the time the backlog needs; the alert 'Ingestion is behind' "
+                "looks at the same figure.",
                 "s",
                 using(
                     SECONDS_BEHIND,
@@ -132,6 +145,127 @@ INGESTION = Section(
                 ),
             ),
         ),
+        (
+            table(
+                "Lag per partition",
+                "The partitions that are furthest behind, as last measured.",
+                f"""
+                select topic,
+                       partition,
+                       lag,
+                       case when lag > 0 then extract(epoch from now() - behind_since) end as oldest,
+                       next_offset,
+                       end_offset,
+                       measured_at
+                from ops.kafka_lag
+                where {CHOSEN_TOPICS}
+                order by lag desc, topic, partition
+                limit 100
+                """,
+                unit="short",
+                columns=(
+                    column("topic", title="Topic"),
+                    column("partition", unit="none", title="Partition"),
+                    column("lag", title="Messages"),
+                    column(
+                        "oldest",
+                        unit="s",
+                        title="Oldest waits",
+                        decimals=0,
+                        thresholds=LAG_COLORS,
+                        custom__cellOptions=COLORED_TEXT,
+                    ),
+                    column("next_offset", unit="none", title="Next offset"),
+                    column("end_offset", unit="none", title="End"),
+                    column("measured_at", unit="dateTimeFromNow", title="Measured"),
+                ),
+            ),
+            table(
+                "Halts that wait for a person",
+                "Where Kafka and the warehouse disagree: the ingestion reads on after somebody decided.",
+                f"""
+                select first_seen_at, topic, coalesce(partition::text, 'all') as partition, reason, message, resolution
+                from ops.ingest_halts
+                where resolved_at is null and {CHOSEN_TOPICS}
+                order by first_seen_at
+                limit 100
+                """,
+                columns=(
+                    column("first_seen_at", unit="dateTimeFromNow", title="Since"),
+                    column("topic", title="Topic"),
+                    column("partition", title="Partition"),
+                    column("reason", title="Reason"),
+                    column("message", title="What happened"),
+                    column("resolution", title="What to do"),
+                ),
+            ),
+        ),
+        (
+            timeseries(
+                "Events by the hour they happened",
+                "What became of the messages of each hour of event time; late ones are filled in afterwards.",
+                "short",
+                f"""
+                select $__timeGroupAlias(event_hour, $__interval),
+                       sum(landed) as landed,
+                       sum(duplicates) as duplicates,
+                       sum(dead) as dead
+                from ops.ingest_hours
+                where $__timeFilter(event_hour) and {CHOSEN_TOPICS}
+                group by 1
+                order by 1
+                """,
+                width=8,
+                style="bars",
+                stacked=True,
+                min_interval="1h",
+            ),
+            timeseries(
+                "Late events",
+                "Events that came more than an hour after a newer one of their partition, by the hour they happened.",
+                "short",
+                f"""
+                select $__timeGroupAlias(event_hour, $__interval), topic, sum(late) as late
+                from ops.ingest_hours
+                where $__timeFilter(event_hour) and {CHOSEN_TOPICS}
+                group by 1, 2
+                order by 1
+                """,
+                width=8,
+                label="topic",
+                style="bars",
+                stacked=True,
+                min_interval="1h",
+            ),
+            table(
+                "Hours that do not add up",
+                "Where produced is not in Kafka + landed + repetitions + dead letters, by hour of event time, as last "
+                "reconciled. An empty table is good.",
+                f"""
+                select topic, partition, event_hour, difference, produced, in_kafka, landed, noted, duplicates, dead,
+                       measured_at
+                from ops.reconciliation
+                where not adds_up and {CHOSEN_TOPICS}
+                order by event_hour desc nulls first, topic, partition
+                limit 100
+                """,
+                width=8,
+                unit="short",
+                columns=(
+                    column("topic", title="Topic"),
+                    column("partition", unit="none", title="Partition"),
+                    column("event_hour", unit="dateTimeAsLocal", title="Hour"),
+                    column("difference", title="Missing", thresholds=NONE_IS_GOOD, custom__cellOptions=COLORED_TEXT),
+                    column("produced", title="Produced"),
+                    column("in_kafka", title="In Kafka"),
+                    column("landed", title="Landed"),
+                    column("noted", title="Noted as landed"),
+                    column("duplicates", title="Repetitions"),
+                    column("dead", title="Dead letters"),
+                    column("measured_at", unit="dateTimeFromNow", title="Measured"),
+                ),
+            ),
+        ),
     ),
-    heights=(8, 8, 8),
+    heights=(8, 8, 8, 8, 8),
 )

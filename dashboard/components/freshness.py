@@ -12,7 +12,7 @@ from dashboard.components.attributes import attributes
 from dashboard.components.card import table
 from dashboard.components.icon import icon
 from dashboard.data.freshness import SERVICE_LEVEL, Freshness, Health
-from dashboard.data.rows import SubjectFreshness
+from dashboard.data.rows import Reconciled, SubjectFreshness
 
 _MEANING = {
     Health.GOOD: "within the service level",
@@ -56,8 +56,14 @@ def lost_label() -> list[object]:
     return [_dot(Health.BAD), html.Span("No connection")]
 
 
-def detail(freshness: Freshness, subjects: Sequence[SubjectFreshness], now: datetime, dagster_url: str) -> list[object]:
-    """Return what opens below the badge: the judgement, one line per subject, and where to look further."""
+def detail(
+    freshness: Freshness,
+    subjects: Sequence[SubjectFreshness],
+    reconciled: Reconciled | None,
+    now: datetime,
+    dagster_url: str,
+) -> list[object]:
+    """Return what opens below the badge: the judgement, each subject, the reconciliation, where to look further."""
     minutes = int(SERVICE_LEVEL.total_seconds() // 60)
     rows = [
         [
@@ -77,6 +83,7 @@ def detail(freshness: Freshness, subjects: Sequence[SubjectFreshness], now: date
             className="freshness__text",
         ),
         table("Freshness by subject", ["Subject", "Newest event", "Events", "Dead letters"], rows) if rows else None,
+        _reconciliation(reconciled, now) if reconciled is not None else None,
         html.A(
             ["Open the asset in Dagster", icon("external")],
             href=f"{dagster_url.rstrip('/')}/assets/marts/data_freshness",
@@ -85,6 +92,18 @@ def detail(freshness: Freshness, subjects: Sequence[SubjectFreshness], now: date
             className="link",
         ),
     ]
+
+
+def _reconciliation(reconciled: Reconciled, now: datetime) -> html.P:
+    """Say whether every event of the source is accounted for, as last checked."""
+    if reconciled.holds and not reconciled.hours_off:
+        health, verdict = Health.GOOD, "Every event is accounted for"
+    elif reconciled.hours_off:
+        health, verdict = Health.BAD, f"Hours in which events do not add up: {formatting.count(reconciled.hours_off)}"
+    else:
+        health, verdict = Health.BAD, "Events are not all accounted for"
+    age = formatting.age((now - reconciled.checked_at).total_seconds())
+    return html.P([_dot(health), f"{verdict} (checked {age} ago)."], className="freshness__text")
 
 
 def _dot(health: Health) -> html.Span:

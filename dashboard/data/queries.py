@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 
 from dashboard.data.periods import Period
 from dashboard.data.pool import Warehouse
-from dashboard.data.rows import Coverage, Day, SplitRow, SubjectFreshness
+from dashboard.data.rows import Coverage, Day, Reconciled, SplitRow, SubjectFreshness
 
 # The columns read, by table: the tests compare them with the dbt project.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -122,6 +122,13 @@ _FRESHNESS: LiteralString = """
     order by subject
 """
 
+_RECONCILED: LiteralString = """
+    select checked_at, holds, coalesce(hours_off, 0) as hours_off
+    from ops.reconciliations
+    order by reconciliation_id desc
+    limit 1
+"""
+
 
 def version(warehouse: Warehouse) -> str:
     """Return a token that changes whenever one of the marts read here was built anew."""
@@ -160,6 +167,12 @@ def categories(warehouse: Warehouse, period: Period, compared: Period | None, cu
 def freshness(warehouse: Warehouse) -> list[SubjectFreshness]:
     """Return how far the marts have come, one row per subject."""
     return [SubjectFreshness(**row) for row in warehouse.query(_FRESHNESS)]
+
+
+def reconciled(warehouse: Warehouse) -> Reconciled | None:
+    """Return the last reconciliation, ``None`` when there was none yet."""
+    rows = warehouse.query(_RECONCILED)
+    return Reconciled(**rows[0]) if rows else None
 
 
 def ping(warehouse: Warehouse) -> None:

@@ -11,7 +11,7 @@ from dashboard.data import queries
 from dashboard.data.cache import VersionedCache
 from dashboard.data.periods import Period, Selection
 from dashboard.data.pool import Warehouse
-from dashboard.data.rows import Coverage, Day, SplitRow, SubjectFreshness
+from dashboard.data.rows import Coverage, Day, Reconciled, SplitRow, SubjectFreshness
 
 # A period shorter than this still gets a sparkline worth looking at: of the days before it.
 SPARKLINE_DAYS = 14
@@ -65,6 +65,10 @@ class Reader:
     def freshness(self) -> list[SubjectFreshness]:
         """Return how far the marts have come, one row per subject."""
         return self._cache.get("freshness", lambda: queries.freshness(self._warehouse))
+
+    def reconciled(self) -> Reconciled | None:
+        """Return the last reconciliation, ``None`` when there was none yet; it does not come with the marts."""
+        return queries.reconciled(self._warehouse)
 
     def scope(self, selection: Selection) -> Scope | None:
         """Return what ``selection`` means now, ``None`` when there is no data at all."""

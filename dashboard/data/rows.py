@@ -49,6 +49,15 @@ class SplitRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconciled:
+    """The last reconciliation of what was produced with what landed; ``hours_off`` hours did not add up."""
+
+    checked_at: datetime
+    holds: bool
+    hours_off: int
+
+
+@dataclass(frozen=True, slots=True)
 class SubjectFreshness:
     """How far the marts have come with one subject's events."""
 

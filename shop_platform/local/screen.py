@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from rich.console import Console, Group, RenderableType
@@ -13,6 +14,8 @@ from rich.text import Text
 from shop_platform.operations.status import Status
 
 _GOOD, _BAD, _DIM = "green", "bold red", "dim"
+# A shop has dozens of partitions: those that wait longest say enough.
+_PARTITIONS_SHOWN = 8
 
 
 @contextlib.contextmanager
@@ -45,8 +48,11 @@ def _seconds(value: float | None) -> Text:
     return Text(shown, _GOOD if value < 120 else "yellow" if value < 900 else _BAD)
 
 
-def status_table(status: Status) -> RenderableType:
-    """Return counts, lag, freshness and the last runs as a table that fits 80 columns."""
+def status_table(status: Status, *, partitions: int | None = _PARTITIONS_SHOWN) -> RenderableType:
+    """Return counts, lag, freshness and the last runs as a table that fits 80 columns.
+
+    Shows up to so many ``partitions`` that are behind, the longest waiting first; ``None`` shows every partition.
+    """
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column()
@@ -56,16 +62,20 @@ def status_table(status: Status) -> RenderableType:
         f"{_number(status.landed)} events, {_number(status.duplicates)} duplicates dropped,"
         f" {_number(status.dead_lettered)} dead letters",
     )
-    services = f"{status.ingest_services} ingest service{'s' * (status.ingest_services != 1)} alive"
     lag = Text(_number(status.lag), _GOOD if not status.lag else "yellow")
-    grid.add_row("Lag", Text.assemble(lag, f" messages, {services}, {status.ingest_rows_per_second:,.0f} rows/s"))
+    oldest = (", the oldest waits ", _seconds(status.lag_seconds)) if status.lag else ()
+    grid.add_row("Lag", Text.assemble(lag, " messages", *oldest))
+    grid.add_row("Ingestion", _services(status))
     grid.add_row("Marts", Text.assemble("newest event ", _seconds(status.freshness_seconds), " old"))
     verdict = {None: ("not checked yet", _DIM), True: ("holds", _GOOD), False: ("IS BROKEN", _BAD)}[status.reconciled]
-    grid.add_row("Reconciled", Text.assemble(verdict, f"  {status.reconciled_at or ''}"))
+    hours = (f", hours that do not add up: {status.hours_off:,}", _BAD) if status.hours_off else ""
+    grid.add_row("Reconciled", Text.assemble(verdict, hours, f"  {status.reconciled_at or ''}"))
     if status.failed_checks or status.warning_checks:
         failing = Text(f"{status.failed_checks} failing", _BAD if status.failed_checks else _GOOD)
         grid.add_row("Checks", Text.assemble(failing, (f", {status.warning_checks} with a warning", "yellow")))
-    parts: list[RenderableType] = [grid]
+    parts: list[RenderableType] = [*_halts(status), grid]
+    if lagging := _partitions(status, partitions):
+        parts += ["", *lagging]
     if status.runs:
         runs = Table(box=None, padding=(0, 2, 0, 0), header_style=_DIM)
         for heading in ("Last runs", "outcome", "started", "took"):
@@ -79,6 +89,44 @@ def status_table(status: Status) -> RenderableType:
     return Group(*parts)
 
 
+def _services(status: Status) -> Text:
+    states = Counter(service["state"] if service["alive"] else "silent" for service in status.services)
+    words = Text(", ").join(
+        Text(f"{number} {state}", _GOOD if state == "running" else "yellow") for state, number in sorted(states.items())
+    )
+    what = f" service{'s' * (states.total() != 1)}" if states else "no service"
+    return Text.assemble(words, what, f", {status.ingest_rows_per_second:,.0f} rows/s")
+
+
+def _halts(status: Status) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for halt in status.halts:
+        parts.append(Text(f"HALTED since {halt['first_seen_at']}: {halt['message']}", _BAD))
+        parts += [Text(halt["resolution"]), ""]
+    return parts
+
+
+def _partitions(status: Status, most: int | None) -> list[RenderableType]:
+    rows = status.lag_by_partition
+    if most is not None:
+        rows = sorted((row for row in rows if row["lag"]), key=lambda row: (-(row["lag_seconds"] or 0), -row["lag"]))
+    shown = rows[:most]
+    if not shown:
+        return []
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style=_DIM)
+    table.add_column("Partition")
+    for heading in ("lag", "waits", "next offset", "end"):
+        table.add_column(heading, justify="right")
+    for row in shown:
+        waits = _seconds(row["lag_seconds"]) if row["lag"] else Text("")
+        lag = Text(_number(row["lag"]), "yellow" if row["lag"] else _GOOD)
+        table.add_row(f"{row['topic']}/{row['partition']}", lag, waits, str(row["next_offset"]), str(row["end_offset"]))
+    behind = sum(bool(row["lag"]) for row in status.lag_by_partition)
+    total = f"{behind} of {len(status.lag_by_partition)} partitions behind"
+    table.add_row(Text(total, _DIM), Text(_number(status.lag), _DIM), _seconds(status.lag_seconds) if behind else "")
+    return [table]
+
+
 def live_screen(status: Status, urls: Mapping[str, str], memory: Mapping[str, int], notes: list[str]) -> RenderableType:
     """Return the one screen of a running stack."""
     links = Table.grid(padding=(0, 2))
@@ -90,7 +138,8 @@ def live_screen(status: Status, urls: Mapping[str, str], memory: Mapping[str, in
     return Group(
         links,
         "",
-        status_table(status),
+        # A live stream is a message behind now and then; a table that comes and goes would make the screen jump.
+        status_table(status, partitions=0),
         "",
         *[Text(note, "yellow") for note in notes[-3:]],
         Text(f"{total / 1024**2:,.0f} MB in {len(memory)} services · Ctrl-C ends everything", _DIM),

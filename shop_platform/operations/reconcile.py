@@ -1,11 +1,10 @@
-"""Invariant I1: distinct produced event ids = landed + dead-lettered, disjoint, none twice."""
+"""Invariant I1: distinct produced event ids = landed + dead-lettered, disjoint, none twice; and every hour adds up."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -13,6 +12,8 @@ import psycopg
 from psycopg import sql
 
 from shop_platform.events.registry import TOPICS
+from shop_platform.operations.hours import Hours, load_rows, measure_hours, store_hours
+from shop_platform.operations.produced import load_passed, load_produced
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
@@ -20,7 +21,6 @@ Connection = psycopg.Connection[Any]
 
 # The producer flushes its ledger every second: an event may land before its ledger line is on the disk.
 _LEDGER_FLUSH_SECONDS = 2.5
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Reconciliation:
     """The counts behind invariant I1. ``produced`` is ``None`` without a producer's ledger (a real shop).
 
     All counts are of events whose Kafka offset the warehouse has passed; ``in_flight`` ones are still in Kafka.
+    ``given_up`` events were removed from Kafka before they were read, and a person accepted that: they are shown, and
+    do not break the invariant. ``hours`` is the same account by hour of event time, message by message.
     """
 
     produced: int | None
@@ -41,52 +43,62 @@ class Reconciliation:
     landed_twice: int
     unattributed_dead_letters: int
     offset_mismatches: int
+    given_up: int = 0
+    hours: Hours = field(default_factory=Hours)
 
     @property
     def holds(self) -> bool:
-        """Whether the invariant holds."""
+        """Whether the invariant holds (what :attr:`hours` says is apart)."""
         return not (
             self.missing or self.unexpected or self.in_both or self.landed_twice or self.offset_mismatches
-        ) and (self.produced is None or self.produced == self.landed + self.dead_lettered)
+        ) and (self.produced is None or self.produced == self.landed + self.dead_lettered + self.given_up)
 
     def as_dict(self) -> dict[str, Any]:
         """Return verdict and counts."""
-        return {"holds": self.holds, **asdict(self)}
+        return {"holds": self.holds, **asdict(self), "hours": self.hours.as_dict()}
 
 
 def reconcile(settings: Settings, *, record: bool = True) -> Reconciliation:
     """Compare the producer's acknowledged ledger with what landed and what was dead-lettered.
 
-    Reads one snapshot of the warehouse, so that it may run beside live ingestion; ``record`` writes the outcome to
-    ``ops.reconciliations``.
+    Reads one snapshot of the warehouse, so that it may run beside live ingestion; two calls at once run one after the
+    other. ``record`` writes the outcome to ``ops.reconciliations`` and ``ops.reconciliation_hours``.
     """
     with connect(settings, Role.ORCHESTRATOR) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        # Before the snapshot is taken, which the first query does: two of them would change the same rows.
+        connection.execute("lock table ops.reconciliation_hours in share row exclusive mode")
         _load_warehouse(connection)
         outcome = _compare(connection, settings.ledger_dir)
-        if outcome.unexpected:
+        if outcome.unexpected or any(hour.difference < 0 for hour in outcome.hours.worst):
             time.sleep(_LEDGER_FLUSH_SECONDS)
-            connection.execute("truncate reconcile_ledger")
             outcome = _compare(connection, settings.ledger_dir)
-        connection.rollback()
-    if record:
-        with connect(settings, Role.ORCHESTRATOR) as connection:
-            connection.execute(
-                "insert into ops.reconciliations"
-                " (holds, produced, landed, dead_lettered, duplicates, missing, unexpected, detail)"
-                " values (%s, %s, %s, %s, %s, %s, %s, %s)",
-                [
-                    outcome.holds,
-                    outcome.produced,
-                    outcome.landed,
-                    outcome.dead_lettered,
-                    outcome.duplicates,
-                    outcome.missing,
-                    outcome.unexpected,
-                    json.dumps(outcome.as_dict()),
-                ],
-            )
+        if record:
+            store_hours(connection)
+            _record(connection, outcome)
+        else:
+            connection.rollback()
     return outcome
+
+
+def _record(connection: Connection, outcome: Reconciliation) -> None:
+    connection.execute(
+        "insert into ops.reconciliations"
+        " (holds, produced, landed, dead_lettered, duplicates, missing, unexpected, given_up, hours_off, detail)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            outcome.holds,
+            outcome.produced,
+            outcome.landed,
+            outcome.dead_lettered,
+            outcome.duplicates,
+            outcome.missing,
+            outcome.unexpected,
+            outcome.given_up,
+            sum(outcome.hours.off.values()),
+            json.dumps(outcome.as_dict()),
+        ],
+    )
 
 
 def _load_warehouse(connection: Connection) -> None:
@@ -98,30 +110,27 @@ def _load_warehouse(connection: Connection) -> None:
         "create temporary table reconcile_dead on commit drop as"
         " select distinct event_id from ops.dead_letters where status <> 'replayed' and event_id is not null"
     )
-    connection.execute(
-        "create temporary table reconcile_ledger (event_id uuid not null, topic text not null,"
-        ' partition integer not null, "offset" bigint not null, event_time text) on commit drop'
-    )
     connection.execute("analyze reconcile_landed")
+    load_passed(connection)
+    load_rows(connection)
 
 
 def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
-    with_ledger = _load_ledger(connection, ledger_dir)
+    with_ledger = load_produced(connection, ledger_dir)
     # A malformed copy may carry the id of nothing else, so the three sets are compared as sets of ids.
+    connection.execute("drop table if exists reconcile_produced")
     connection.execute(
         "create temporary table reconcile_produced on commit drop as"
-        " select l.event_id, bool_or(l.offset < o.next_offset) as reached from reconcile_ledger as l"
-        " left join ops.ingest_offsets as o on o.topic = l.topic and o.partition = l.partition group by l.event_id"
+        " select event_id, bool_or(passed) as reached, bool_or(given_up) as given_up from reconcile_line group by 1"
     )
     connection.execute("analyze reconcile_produced")
     produced, in_flight = _row(
         connection,
-        "select count(*) filter (where reached), count(*) filter (where not coalesce(reached, false))"
-        " from reconcile_produced",
+        "select count(*) filter (where reached), count(*) filter (where not reached) from reconcile_produced",
     )
-    (missing,) = _row(
+    nowhere, given_up = _row(
         connection,
-        "select count(*) from reconcile_produced as p where p.reached"
+        "select count(*), count(*) filter (where p.given_up) from reconcile_produced as p where p.reached"
         " and not exists (select from reconcile_landed as l where l.event_id = p.event_id)"
         " and not exists (select from reconcile_dead as d where d.event_id = p.event_id)",
     )
@@ -135,52 +144,32 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
     (in_both,) = _row(
         connection, "select count(*) from reconcile_dead as d join reconcile_landed as l on l.event_id = d.event_id"
     )
-    (unattributed,) = _row(connection, "select count(*) from ops.dead_letters where event_id is null")
-    (duplicates,) = _row(connection, "select coalesce(sum(duplicates), 0) from ops.ingest_batches")
-    # Batch by batch each partition must be covered without a hole up to the stored offset.
+    (unattributed,) = _row(
+        connection, "select count(*) from ops.dead_letters where event_id is null and status <> 'replayed'"
+    )
+    (duplicates,) = _row(connection, "select coalesce(sum(duplicates), 0) from ops.ingest_hours")
+    # Batch by batch every incarnation must be covered without a hole, a stored one up to its offset.
     (mismatches,) = _row(
         connection,
-        "select count(*) from ops.ingest_offsets as o join (select topic_id, partition, max(next_offset) as reached,"
-        " sum(next_offset - first_offset) as covered, min(first_offset) as first from ops.ingest_batches"
-        " group by topic_id, partition) as b using (topic_id, partition)"
-        " where b.reached <> o.next_offset or b.covered <> b.reached - b.first",
+        "select count(*) from reconcile_passed as b left join ops.ingest_offsets as o"
+        " on (o.topic_id, o.partition, o.incarnation) = (b.topic_id, b.partition, b.incarnation)"
+        " where b.next_offset <> o.next_offset or b.covered <> b.next_offset - b.first_offset",
     )
-    connection.execute("drop table reconcile_produced")
     return Reconciliation(
         produced=produced if with_ledger else None,
         landed=landed,
         dead_lettered=dead,
         duplicates=duplicates,
         in_flight=in_flight,
-        missing=missing,
+        missing=nowhere - given_up,
         unexpected=unexpected if with_ledger else 0,
         in_both=in_both,
         landed_twice=landed - distinct_landed,
         unattributed_dead_letters=unattributed,
         offset_mismatches=mismatches,
+        given_up=given_up,
+        hours=measure_hours(connection, with_ledger=with_ledger),
     )
-
-
-def _load_ledger(connection: Connection, ledger_dir: Path) -> bool:
-    files = sorted((ledger_dir / "produced").glob("*.tsv"))
-    with (
-        connection.cursor() as cursor,
-        cursor.copy('copy reconcile_ledger (event_id, topic, partition, "offset", event_time) from stdin') as copy,
-    ):
-        for path in files:
-            for chunk in _whole_lines(path):
-                copy.write(chunk)
-    return bool(files)
-
-
-def _whole_lines(path: Path) -> Iterator[bytes]:
-    """Yield ``path`` in chunks up to its last line feed: the producer may be in the middle of a line."""
-    rest = b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            head, separator, tail = (rest + chunk).rpartition(b"\n")
-            rest = tail
-            yield head + separator
 
 
 def _row(connection: Connection, query: LiteralString) -> tuple[int, ...]:

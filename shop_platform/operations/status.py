@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, LiteralString
@@ -13,11 +13,15 @@ from confluent_kafka import KafkaException
 from psycopg.rows import dict_row
 
 from shop_platform.errors import ShopError
-from shop_platform.ingest.lag import alive_services, end_offsets, stored_offsets
+from shop_platform.ingest.batch import Place
+from shop_platform.ingest.lag import ALIVE_WITHIN_SECONDS, end_offsets, measure_behind_since, stored_offsets
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
 Connection = psycopg.Connection[Any]
+
+# A look must not take long: a partition whose oldest message does not come in time shows no age.
+_AGE_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass
@@ -29,11 +33,16 @@ class Status:
     dead_lettered: int | None = None
     duplicates: int | None = None
     lag: int | None = None
+    lag_seconds: float | None = None
     lag_by_topic: dict[str, int] = field(default_factory=dict)
+    lag_by_partition: list[dict[str, Any]] = field(default_factory=list)
     ingest_services: int = 0
     ingest_rows_per_second: float = 0.0
+    services: list[dict[str, Any]] = field(default_factory=list)
+    halts: list[dict[str, Any]] = field(default_factory=list)
     reconciled: bool | None = None
     reconciled_at: str | None = None
+    hours_off: int | None = None
     freshness_seconds: float | None = None
     data_as_of: str | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -74,23 +83,49 @@ def collect(settings: Settings, ledger: LedgerCounter | None = None) -> Status:
     status.produced = produced_messages
     try:
         with connect(settings, Role.ORCHESTRATOR, autocommit=True) as connection:
-            for part in (_counts, _reconciliation, _freshness, _runs):
+            for part in (_counts, _services, _halts, _reconciliation, _freshness, _runs):
                 _try(part, connection, status)
             stored = stored_offsets(connection)
-            status.ingest_services = alive_services(connection)
     except (ShopError, psycopg.Error) as error:
         status.problems.append(str(error).splitlines()[0])
         return status
     try:
         ends = end_offsets(settings)
+        positions = {place: stored.get(place, low) for place, (low, _) in ends.items()}
+        behind = {place: offset for place, offset in positions.items() if offset < ends[place][1]}
+        since = measure_behind_since(settings, behind, timeout_seconds=_AGE_TIMEOUT_SECONDS)
     except (ShopError, KafkaException) as error:
         status.problems.append(str(error).splitlines()[0])
         return status
-    for (topic, partition), (low, high) in ends.items():
-        behind = max(high - stored.get((topic, partition), low), 0)
-        status.lag_by_topic[topic] = status.lag_by_topic.get(topic, 0) + behind
-    status.lag = sum(status.lag_by_topic.values())
+    _lag(status, {place: high for place, (_, high) in ends.items()}, positions, since)
     return status
+
+
+def _lag(
+    status: Status, ends: Mapping[Place, int], positions: Mapping[Place, int], since: Mapping[Place, dt.datetime]
+) -> None:
+    now = dt.datetime.now(dt.UTC)
+    ages = []
+    for place, end in sorted(ends.items()):
+        topic, partition = place
+        records = max(end - positions[place], 0)
+        seconds = 0.0 if not records else None
+        if records and place in since:
+            seconds = max(round((now - since[place]).total_seconds(), 1), 0.0)
+            ages.append(seconds)
+        status.lag_by_partition.append(
+            {
+                "topic": topic,
+                "partition": partition,
+                "lag": records,
+                "lag_seconds": seconds,
+                "next_offset": positions[place],
+                "end_offset": end,
+            }
+        )
+        status.lag_by_topic[topic] = status.lag_by_topic.get(topic, 0) + records
+    status.lag = sum(status.lag_by_topic.values())
+    status.lag_seconds = max(ages, default=None if status.lag else 0.0)
 
 
 def _try(part: Callable[[Connection, Status], None], connection: Connection, status: Status) -> None:
@@ -102,26 +137,58 @@ def _try(part: Callable[[Connection, Status], None], connection: Connection, sta
         status.problems.append(str(error).splitlines()[0])
 
 
-def _one(connection: Connection, query: LiteralString, parameters: list[object] | None = None) -> dict[str, Any]:
+def _all(connection: Connection, query: LiteralString, parameters: list[object] | None = None) -> list[dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, parameters).fetchone() or {}
+        rows = cursor.execute(query, parameters).fetchall()
+    for row in rows:
+        row |= {name: at.isoformat(timespec="seconds") for name, at in row.items() if isinstance(at, dt.datetime)}
+    return rows
+
+
+def _one(connection: Connection, query: LiteralString) -> dict[str, Any]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query).fetchone() or {}
 
 
 def _counts(connection: Connection, status: Status) -> None:
     row = _one(
         connection,
         "select coalesce(sum(landed), 0)::bigint as landed, coalesce(sum(duplicates), 0)::bigint as duplicates,"
-        " coalesce(sum(dead), 0)::bigint as dead from ops.ingest_batches",
+        " coalesce(sum(dead), 0)::bigint as dead from ops.ingest_hours",
     )
     status.landed, status.duplicates, status.dead_lettered = row["landed"], row["duplicates"], row["dead"]
-    rate = _one(connection, "select coalesce(sum(rows_per_second), 0) as rate from ops.ingest_services")
-    status.ingest_rows_per_second = round(float(rate["rate"]), 1)
+
+
+def _services(connection: Connection, status: Status) -> None:
+    status.services = _all(
+        connection,
+        "select writer, state, heartbeat_at > now() - make_interval(secs => %s) as alive,"
+        " round(extract(epoch from now() - heartbeat_at), 1)::float as heartbeat_age_seconds, lag,"
+        " round(rows_per_second::numeric, 1)::float as rows_per_second, partitions, started_at, last_commit_at"
+        " from ops.ingest_services order by started_at, writer",
+        [ALIVE_WITHIN_SECONDS],
+    )
+    alive = [service for service in status.services if service["alive"]]
+    status.ingest_services = len(alive)
+    status.ingest_rows_per_second = round(sum(service["rows_per_second"] for service in alive), 1)
+
+
+def _halts(connection: Connection, status: Status) -> None:
+    status.halts = _all(
+        connection,
+        "select reason, topic, partition, message, resolution, first_seen_at, last_seen_at from ops.ingest_halts"
+        " where resolved_at is null order by halt_id",
+    )
 
 
 def _reconciliation(connection: Connection, status: Status) -> None:
-    row = _one(connection, "select holds, checked_at from ops.reconciliations order by reconciliation_id desc limit 1")
+    row = _one(
+        connection,
+        "select holds, hours_off, checked_at from ops.reconciliations order by reconciliation_id desc limit 1",
+    )
     if row:
         status.reconciled, status.reconciled_at = row["holds"], row["checked_at"].isoformat(timespec="seconds")
+        status.hours_off = row["hours_off"]
 
 
 def _freshness(connection: Connection, status: Status) -> None:
@@ -133,14 +200,11 @@ def _freshness(connection: Connection, status: Status) -> None:
 
 
 def _runs(connection: Connection, status: Status) -> None:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(
-            "select job, status, started_at, round(duration_seconds::numeric, 1)::float as seconds, error"
-            " from ops.pipeline_runs order by coalesce(started_at, updated_at) desc limit 5"
-        ).fetchall()
-    for row in rows:
-        row["started_at"] = row["started_at"].isoformat(timespec="seconds") if row["started_at"] else None
-    status.runs = rows
+    status.runs = _all(
+        connection,
+        "select job, status, started_at, round(duration_seconds::numeric, 1)::float as seconds, error"
+        " from ops.pipeline_runs order by coalesce(started_at, updated_at) desc limit 5",
+    )
     checks = _one(
         connection,
         "select count(*) filter (where severity = 'error') as failed,"

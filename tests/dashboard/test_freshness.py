@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dashboard.components.freshness import detail
 from dashboard.data.freshness import Health, judge
-from dashboard.data.rows import SubjectFreshness
+from dashboard.data.rows import Reconciled, SubjectFreshness
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC).astimezone(ZoneInfo("Europe/Berlin"))
 
@@ -40,3 +41,19 @@ def test_no_events_are_neither_fresh_nor_late():
 
 def test_an_event_from_the_future_has_no_negative_age():
     assert judge([_subject(timedelta(hours=-1))], NOW).lag_seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("reconciled", "said"),
+    [
+        (Reconciled(NOW - timedelta(minutes=3), True, 0), "Every event is accounted for (checked 3 min ago)."),
+        (
+            Reconciled(NOW - timedelta(minutes=3), True, 2),
+            "Hours in which events do not add up: 2 (checked 3 min ago).",
+        ),
+        (Reconciled(NOW - timedelta(minutes=3), False, 0), "Events are not all accounted for (checked 3 min ago)."),
+    ],
+)
+def test_the_detail_says_whether_every_event_is_accounted_for(reconciled: Reconciled, said: str):
+    assert said in str(detail(judge([], NOW), [], reconciled, NOW, "http://dagster"))
+    assert "checked" not in str(detail(judge([], NOW), [], None, NOW, "http://dagster"))

@@ -95,6 +95,20 @@ def test_freshness_has_a_row_per_subject(warehouse_of: Warehouse):
     assert {row.latest_event for row in rows} == {NOW}
 
 
+def test_the_last_reconciliation_counts(changing: Warehouse, changing_marts: Settings):
+    assert queries.reconciled(changing) is None
+    with connect(changing_marts, Role.ORCHESTRATOR) as connection:
+        for holds, hours_off in ((True, None), (False, 3)):
+            connection.execute(
+                "insert into ops.reconciliations"
+                " (holds, produced, landed, dead_lettered, duplicates, missing, unexpected, hours_off)"
+                " values (%s, 9, 9, 0, 0, 0, 0, %s)",
+                [holds, hours_off],
+            )
+    last = queries.reconciled(changing)
+    assert last is not None and (last.holds, last.hours_off) == (False, 3)
+
+
 def test_an_empty_mart_covers_nothing(empty_marts: Settings):
     pool = Warehouse(empty_marts)
     try:

@@ -6,7 +6,7 @@ import psycopg
 
 TABLES = (
     "ingest_batches, ingest_offsets, dead_letters, ingest_services, kafka_lag, transform_runs, model_watermarks,"
-    " pipeline_runs, check_results, reconciliations"
+    " pipeline_runs, check_results, reconciliations, reconciliation_hours, ingest_hours, ingest_halts"
 )
 TOPICS = ("shop.orders", "shop.web")
 
@@ -23,6 +23,7 @@ def healthy(admin: psycopg.Connection[tuple[object, ...]]) -> None:
         batches(admin, topic, count=60, newest_seconds_ago=5)
         lag(admin, topic, records=0)
         freshness(admin, topic.removeprefix("shop."), seconds_ago=5)
+        hours(admin, topic)
     admin.execute(
         'insert into ops.dead_letters (topic_id, topic, partition, "offset", error_class, error)'
         " values ('t', 'shop.orders', 0, 7, 'InvalidEvent', 'secret'), ('t', 'shop.orders', 0, 8, 'NotJson', 'secret')"
@@ -52,15 +53,39 @@ def batches(admin: psycopg.Connection[tuple[object, ...]], topic: str, *, count:
     )
 
 
-def lag(
-    admin: psycopg.Connection[tuple[object, ...]], topic: str, *, records: int, measured_seconds_ago: int = 5
-) -> None:
-    """Say that ``topic`` is so many records behind."""
+def hours(admin: psycopg.Connection[tuple[object, ...]], topic: str, *, missing: int = 0) -> None:
+    """Write what came of the messages of the last two hours of event time, ``missing`` of them in the older one."""
     admin.execute(
-        "insert into ops.kafka_lag (topic, partition, end_offset, next_offset, measured_at)"
-        " values (%s, 0, %s, 0, now() - make_interval(secs => %s)) on conflict (topic, partition) do update"
-        " set end_offset = excluded.end_offset, measured_at = excluded.measured_at",
-        [topic, records, measured_seconds_ago],
+        "insert into ops.ingest_hours (topic_id, topic, partition, incarnation, event_hour, landed, duplicates, dead,"
+        " late) select %(topic)s || '-id', %(topic)s, 0, 0, date_trunc('hour', now()) - make_interval(hours => n),"
+        " 300, 2, 1, 4 from generate_series(0, 1) as n",
+        {"topic": topic},
+    )
+    admin.execute(
+        "insert into ops.reconciliation_hours (topic, partition, event_hour, produced, in_kafka, given_up, read_again,"
+        " landed, noted, duplicates, dead, late)"
+        " select topic, partition, event_hour, landed + duplicates + dead, 0, 0, 0,"
+        " landed - case when event_hour < date_trunc('hour', now()) then %s else 0 end, landed, duplicates, dead, late"
+        " from ops.ingest_hours where topic = %s",
+        [missing, topic],
+    )
+
+
+def lag(
+    admin: psycopg.Connection[tuple[object, ...]],
+    topic: str,
+    *,
+    records: int,
+    measured_seconds_ago: int = 5,
+    oldest_seconds_ago: int | None = None,
+) -> None:
+    """Say that ``topic`` is so many records behind, the oldest of them so old (``None``: nobody measured that)."""
+    admin.execute(
+        "insert into ops.kafka_lag (topic, partition, end_offset, next_offset, measured_at, behind_since)"
+        " values (%s, 0, %s, 0, now() - make_interval(secs => %s), now() - make_interval(secs => %s))"
+        " on conflict (topic, partition) do update set end_offset = excluded.end_offset,"
+        " measured_at = excluded.measured_at, behind_since = excluded.behind_since",
+        [topic, records, measured_seconds_ago, oldest_seconds_ago],
     )
 
 

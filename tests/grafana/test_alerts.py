@@ -77,6 +77,16 @@ class TestIngestion:
         operations.lag(admin, "shop.orders", records=80)
         assert alerting(grafana, "shop-ingestion-behind") == {"shop.orders"}
 
+    def test_the_age_of_the_oldest_waiting_message_counts_although_others_are_committed(
+        self, admin: Connection, grafana: Connection
+    ) -> None:
+        operations.lag(admin, "shop.orders", records=1, oldest_seconds_ago=299)
+        operations.lag(admin, "shop.web", records=1, oldest_seconds_ago=310)
+        assert alerting(grafana, "shop-ingestion-behind") == {"shop.web"}
+
+        operations.lag(admin, "shop.web", records=0, oldest_seconds_ago=310)
+        assert alerting(grafana, "shop-ingestion-behind") == set(), "nothing waits any more"
+
     def test_a_topic_that_never_had_a_commit_but_has_messages_alerts(
         self, admin: Connection, grafana: Connection
     ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
+from tests.grafana import operations
 from tests.grafana.documents import BOARDS, Found, every_query
 from tests.grafana.macros import Range, expand
 
@@ -113,7 +114,12 @@ def test_a_query_runs_before_anything_has_happened(query: Found, grafana: Connec
 
 @pytest.mark.usefixtures("healthy_platform")
 def test_every_panel_shows_something_on_a_healthy_platform(grafana: Connection) -> None:
-    may_be_empty = {"pipeline/Checks that fail/A", "pipeline/annotation Failed runs"}
+    may_be_empty = {
+        "pipeline/Checks that fail/A",
+        "pipeline/Halts that wait for a person/A",
+        "pipeline/Hours that do not add up/A",
+        "pipeline/annotation Failed runs",
+    }
     empty = []
     for query in every_query():
         _, rows = _run(grafana, query, _range(query, 30, "1h"))
@@ -152,6 +158,26 @@ def test_the_figures_are_those_of_the_seed(grafana: Connection) -> None:
     assert value("pipeline/Open dead letters/A") == (2,)
     assert value("pipeline/Lag in records/A") == (0,)
     assert value("pipeline/Exactly once/A") == (1,)
+
+
+def test_what_waits_for_a_person_is_shown(grafana: Connection, admin: Connection) -> None:
+    def rows(where: str) -> list[dict[str, object]]:
+        query = next(each for each in every_query() if each.where == where)
+        names, found = _run(grafana, query, _range(query, 1, "1h"))
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    operations.hours(admin, "shop.orders")
+    operations.hours(admin, "shop.web", missing=3)
+    admin.execute(
+        "insert into ops.ingest_halts (reason, topic, partition, detail, message, resolution, resolved_at, resolved_by)"
+        " values ('offsets_removed', 'shop.web', 2, '{}', 'gone', 'decide', null, null),"
+        " ('offsets_removed', 'shop.web', 1, '{}', 'gone', 'decide', now(), 'ada')"
+    )
+
+    (hour,) = rows("pipeline/Hours that do not add up/A")
+    assert (hour["topic"], hour["difference"], hour["landed"], hour["noted"]) == ("shop.web", 3, 297, 300)
+    (halt,) = rows("pipeline/Halts that wait for a person/A")
+    assert (halt["topic"], halt["partition"], halt["resolution"]) == ("shop.web", "2", "decide")
 
 
 @pytest.fixture

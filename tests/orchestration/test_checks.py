@@ -8,11 +8,14 @@ import uuid
 import dagster as dg
 import pytest
 
+from shop_platform.events.registry import TOPICS
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.orchestration.batches import SubjectState, subject_states
 from shop_platform.orchestration.defs.ingestion.checks import (
     DEAD_LETTERS,
     EVENT_AGE,
+    HOURS,
+    RECONCILED,
     judge_dead_letters,
     judge_event_age,
     ledger_checks,
@@ -56,21 +59,36 @@ def test_the_state_is_read_from_the_ledger(shop):
     state = subject_states(shop.settings)["web"]
     assert (state.messages, state.dead) == (2, 1) and state.dead_share == 0.5
     assert state.event_age is not None and dt.timedelta() <= state.event_age < dt.timedelta(minutes=5)
-    results = {(r.asset_key.path[-1], r.check_name): r for r in evaluate(ledger_checks, shop)}
+    results = by_check(evaluate(ledger_checks, shop))
     assert results["web", EVENT_AGE].passed and not results["web", DEAD_LETTERS].passed
     assert not results["orders", EVENT_AGE].passed, "nothing ever landed"
 
 
-def test_a_lost_event_is_an_error_on_the_raw_tables(shop):
+def test_a_lost_event_is_an_error_on_the_raw_tables_and_its_hour_is_named(shop):
     LedgerProducer(shop.settings).send(page_view(n) for n in range(5))
     ingest_until_end(shop.settings)
-    (holds,) = evaluate(reconciliation_check, shop)
-    assert holds.passed
+    results = by_check(evaluate(reconciliation_check, shop))
+    assert set(results) == {("orders", RECONCILED)} | {(topic.subject, HOURS) for topic in TOPICS}
+    assert all(result.passed for result in results.values())
     with connect(shop.settings, Role.ADMIN) as connection:
-        connection.execute("delete from raw.web where subject = 'ses_000003'")
-    (broken,) = evaluate(reconciliation_check, shop)
-    assert not broken.passed and broken.severity is dg.AssetCheckSeverity.ERROR
-    assert broken.metadata["counts"].value["missing"] == 1
+        ((partition,),) = connection.execute(
+            "delete from raw.web where subject = 'ses_000003' returning kafka_partition"
+        ).fetchall()
+    broken = {
+        key: result for key, result in by_check(evaluate(reconciliation_check, shop)).items() if not result.passed
+    }
+    assert set(broken) == {("orders", RECONCILED), ("web", HOURS)}
+    assert all(result.severity is dg.AssetCheckSeverity.ERROR for result in broken.values())
+    assert broken["orders", RECONCILED].metadata["counts"].value["missing"] == 1
+    (worst,) = broken["web", HOURS].metadata["worst"].value
+    assert (worst["topic"], worst["partition"], worst["event_hour"], worst["difference"]) == (
+        *("shop.web", partition, "2026-03-01T09:00:00+00:00", 1),
+    )
+    assert f"shop.web/{partition}, 2026-03-01 09:00 UTC: 1 missing" in broken["web", HOURS].description
+
+
+def by_check(results):
+    return {(result.asset_key.path[-1], result.check_name): result for result in results}
 
 
 def evaluate(checks, shop):

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from shop_platform.events.registry import TOPICS
-from shop_platform.operations.verify import reconcile
+from shop_platform.operations.hours import Hours
+from shop_platform.operations.verify import Reconciliation, reconcile
 from shop_platform.orchestration import names
 from shop_platform.orchestration.batches import SubjectState, subject_states
 from shop_platform.orchestration.freshness import BY_SUBJECT
@@ -14,6 +15,7 @@ from shop_platform.settings import Settings
 EVENT_AGE = "newest_event_is_recent"
 DEAD_LETTERS = "few_dead_letters"
 RECONCILED = "produced_is_landed_or_dead"
+HOURS = "hours_add_up"
 
 # Every shop has a client that sends rubbish now and then. A twentieth of all messages is no client but a broken
 # producer, and the marts miss real sales.
@@ -53,20 +55,61 @@ def ledger_checks(
 
 
 # I1 is one statement about all topics together (an id must not land twice anywhere), so it is one check; it sits
-# on the orders, where a loss costs most, and waits for every raw table.
-@dg.asset_check(
-    name=RECONCILED,
-    asset=names.raw_key("orders"),
-    additional_deps=[names.raw_key(topic.subject) for topic in TOPICS if topic.subject != "orders"],
-    description="I1: distinct produced event ids = landed + dead-lettered, disjoint, none twice.",
-)
-def reconciliation_check(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-    """Compare what was produced with what landed. ERROR: a lost or doubled event is the one thing never allowed."""
+# on the orders, where a loss costs most, and waits for every raw table. The hours come of the same look at everything.
+reconciliation_specs = [
+    dg.AssetCheckSpec(
+        RECONCILED,
+        asset=names.raw_key("orders"),
+        additional_deps=[names.raw_key(topic.subject) for topic in TOPICS if topic.subject != "orders"],
+        description="I1: distinct produced event ids = landed + dead-lettered, disjoint, none twice.",
+    ),
+    *(
+        _spec(
+            topic.subject,
+            HOURS,
+            "In every partition and hour of event time: produced = in Kafka + landed + duplicates + dead letters.",
+        )
+        for topic in TOPICS
+    ),
+]
+
+
+@dg.multi_asset_check(name="check_reconciliation", specs=reconciliation_specs, can_subset=True)
+def reconciliation_check(
+    context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+) -> Iterator[dg.AssetCheckResult]:
+    """Compare what was produced with what landed, as a whole and hour by hour."""
     result = reconcile(settings, record=True)
+    for key in sorted(context.selected_asset_check_keys, key=lambda key: key.to_user_string()):
+        if key.name == RECONCILED:
+            yield judge_reconciliation(result)
+        else:
+            yield judge_hours(key.asset_key.path[-1], result.hours)
+
+
+def judge_reconciliation(result: Reconciliation) -> dg.AssetCheckResult:
+    """ERROR: a lost or doubled event is the one thing never allowed."""
     return dg.AssetCheckResult(
         passed=result.holds,
+        asset_key=names.raw_key("orders"),
+        check_name=RECONCILED,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"counts": dg.MetadataValue.json(result.as_dict())},
+    )
+
+
+def judge_hours(subject: str, hours: Hours) -> dg.AssetCheckResult:
+    """ERROR when one partition and hour of the subject does not add up; the worst are named."""
+    (topic,) = (topic.name for topic in TOPICS if topic.subject == subject)
+    off, counted = hours.off.get(topic, 0), hours.counted.get(topic, 0)
+    worst = [hour for hour in hours.worst if hour.topic == topic]
+    return dg.AssetCheckResult(
+        passed=not off,
+        asset_key=names.raw_key(subject),
+        check_name=HOURS,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{off} of {counted} do not add up; {worst[0].sentence()}" if off else f"{counted} add up",
+        metadata={"hours": counted, "off": off, "worst": dg.MetadataValue.json([hour.as_dict() for hour in worst])},
     )
 
 
