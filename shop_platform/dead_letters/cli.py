@@ -1,0 +1,269 @@
+"""``shop dead-letters``: the desk from a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shop_platform.errors import ShopError
+
+if TYPE_CHECKING:
+    from shop_platform.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+_Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Ids of dead letters.", show_default=False)]
+_Topic = Annotated[str | None, typer.Option(help="Only of this topic (shop.web or web).")]
+_Class = Annotated[str | None, typer.Option("--class", help="Only of this error class, such as data_invalid.")]
+_Type = Annotated[str | None, typer.Option("--type", help="Only of this event type.")]
+_Path = Annotated[str | None, typer.Option("--path", help="Only with the fault at this place, such as $.data.page.")]
+_Since = Annotated[
+    str | None, typer.Option(help="Only received since: 2026-11-22T10:00:00Z, or 30m, 24h, 7d before now.")
+]
+_By = Annotated[str, typer.Option(help="Who decides; default: you, on this machine.", show_default=False)]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+def _settings() -> Settings:
+    from shop_platform.logs import configure_logging
+    from shop_platform.settings import get_settings
+
+    settings = get_settings()
+    configure_logging(settings)
+    return settings
+
+
+def _actor(by: str) -> str:
+    from shop_platform.dead_letters.audit import default_actor
+
+    return by.strip() or default_actor()
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        # What a stranger sent may hold characters that this terminal's encoding lacks.
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> str:
+    return str(value.isoformat() if hasattr(value, "isoformat") else value)
+
+
+@app.command("list")
+def list_(
+    topic: _Topic = None,
+    class_: _Class = None,
+    type_: _Type = None,
+    path: _Path = None,
+    since: _Since = None,
+    status: Annotated[
+        str | None,
+        typer.Option(help="open, fixed, replayed, discarded or all; default: what waits (open and fixed)."),
+    ] = None,
+    each: Annotated[bool, typer.Option("--each", help="One line per letter instead of per cause.")] = False,
+    limit: Annotated[int, typer.Option(help="With --each: how many at most; 0: all.", min=0)] = 100,
+    json_: _Json = False,
+) -> None:
+    """Show what waits, by cause: how many, since when, and the id of an example. Never shows a message's content."""
+    from shop_platform.dead_letters import listing, render
+    from shop_platform.dead_letters.selection import select
+
+    chosen = select(topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, status=status)
+    found: list[Any]
+    if each:
+        found = listing.entries(_settings(), chosen, limit)
+        text = render.entry_lines(found, limit)
+    else:
+        found = listing.groups(_settings(), chosen)
+        text = render.group_lines(found)
+    if json_:
+        _print_json({"letters" if each else "groups": [vars(item) for item in found]})
+    else:
+        _print(text)
+
+
+@app.command()
+def show(
+    letter_id: Annotated[int, typer.Argument(metavar="ID", help="Id of the dead letter.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Write the message's exact bytes and nothing else.")] = False,
+    fixed: Annotated[bool, typer.Option("--fixed", help="With --raw: the corrected value instead.")] = False,
+    json_: _Json = False,
+) -> None:
+    """Show everything about one letter: position, headers, content with the fault marked, history. Personal data!"""
+    from shop_platform.dead_letters import listing, render
+
+    found = listing.details(_settings(), letter_id)
+    if raw:
+        if fixed and found.fixed_value is None:
+            raise ShopError(f"Dead letter {letter_id} has no corrected value", "Leave --fixed out for the original.")
+        sys.stdout.buffer.write((found.fixed_value if fixed else found.value) or b"")
+        sys.stdout.buffer.flush()
+    elif json_:
+        _print_json(found.as_dict())
+    else:
+        _print(render.detail_lines(found))
+
+
+@app.command()
+def fix(
+    ids: _Ids = None,
+    value: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="The corrected value of one letter: a file, or - for stdin.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=JSON", help="""Set a place: '$.data.page_type="category"'. May repeat."""),
+    ] = None,
+    unset: Annotated[
+        list[str] | None, typer.Option(metavar="PATH", help="Take a place away: '$.data.price'. May repeat.")
+    ] = None,
+    give_id: Annotated[
+        bool, typer.Option("--give-id", help="Set $.id to the id the message is known by, or make one of its position.")
+    ] = False,
+    topic: _Topic = None,
+    class_: _Class = None,
+    type_: _Type = None,
+    path: _Path = None,
+    since: _Since = None,
+    by: _By = "",
+    dry_run: _DryRun = False,
+    json_: _Json = False,
+) -> None:
+    """Store a corrected value beside the original, if it is valid; `replay` lands it.
+
+    Exit code 1: a value was still not valid, and was not stored.
+    """
+    from shop_platform.dead_letters import render
+    from shop_platform.dead_letters.edits import read_edits
+    from shop_platform.dead_letters.fix import fix_many, fix_one
+    from shop_platform.dead_letters.selection import select
+
+    chosen = select(ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since)
+    edited = bool(set_ or unset or give_id)
+    if (value is None) != edited:
+        raise ShopError("A fix needs either --value or an edit", "Edits are --set, --unset and --give-id.")
+    if value is not None:
+        if len(chosen.ids) != 1 or dry_run:
+            raise ShopError("--value is for one letter, and stored at once", "shop dead-letters fix 17 --value FILE")
+        report = fix_one(_settings(), chosen.ids[0], _read(value), actor=_actor(by))
+    else:
+        if chosen.is_everything:
+            raise ShopError("Nothing says which letters to fix", "Name their ids, or give a filter such as --class.")
+        edits = read_edits(set_ or (), unset or (), give_id=give_id)
+        report = fix_many(_settings(), chosen, edits, actor=_actor(by), dry_run=dry_run)
+    if json_:
+        _print_json(report.as_dict() | {"dry_run": dry_run})
+    else:
+        _print(render.fix_lines(report, dry_run=dry_run))
+    if report.still_invalid or report.no_document:
+        raise typer.Exit(1)
+
+
+def _read(source: str) -> bytes:
+    if source == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise ShopError(
+            f"'{source}' cannot be read: {error.strerror}", "Give the file with the corrected value."
+        ) from error
+
+
+@app.command()
+def replay(
+    ids: _Ids = None,
+    topic: _Topic = None,
+    class_: _Class = None,
+    type_: _Type = None,
+    path: _Path = None,
+    since: _Since = None,
+    by: _By = "",
+    dry_run: _DryRun = False,
+    json_: _Json = False,
+) -> None:
+    """Decode what waits once more and land what is valid now, in its old place and under its old id. Safe to repeat.
+
+    Without ids and filters: everything that waits. Exit code 1: some letters are still invalid.
+    """
+    from shop_platform.dead_letters import render
+    from shop_platform.dead_letters.replay import replay as carry_out
+    from shop_platform.dead_letters.selection import select
+
+    chosen = select(ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since)
+
+    def progress(done: int) -> None:
+        if not json_ and sys.stderr.isatty():
+            sys.stderr.write(f"\r{done:,} letters")
+            sys.stderr.flush()
+
+    report = carry_out(_settings(), chosen, actor=_actor(by), dry_run=dry_run, progress=progress)
+    if report.looked_at and not json_ and sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    if json_:
+        _print_json(report.as_dict() | {"dry_run": dry_run})
+    else:
+        _print(render.replay_lines(report, dry_run=dry_run))
+    if report.still_invalid:
+        raise typer.Exit(1)
+
+
+@app.command()
+def discard(
+    because: Annotated[str, typer.Option(help="Why; kept for good.")],
+    ids: _Ids = None,
+    topic: _Topic = None,
+    class_: _Class = None,
+    type_: _Type = None,
+    path: _Path = None,
+    since: _Since = None,
+    by: _By = "",
+    json_: _Json = False,
+) -> None:
+    """Give letters up, for a reason. Their bytes stay; `reopen` takes it back."""
+    from shop_platform.dead_letters import render
+    from shop_platform.dead_letters.discard import discard as carry_out
+    from shop_platform.dead_letters.selection import select
+
+    chosen = select(ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since)
+    report = carry_out(_settings(), chosen, actor=_actor(by), because=because)
+    if json_:
+        _print_json(report.as_dict())
+    else:
+        _print(render.discard_lines(report))
+
+
+@app.command()
+def reopen(
+    ids: _Ids = None,
+    topic: _Topic = None,
+    class_: _Class = None,
+    type_: _Type = None,
+    path: _Path = None,
+    since: _Since = None,
+    because: Annotated[str, typer.Option(help="Why; kept for good.", show_default=False)] = "",
+    by: _By = "",
+    json_: _Json = False,
+) -> None:
+    """Take the discarding of letters back: they wait again."""
+    from shop_platform.dead_letters import render
+    from shop_platform.dead_letters.discard import reopen as carry_out
+    from shop_platform.dead_letters.selection import select
+
+    chosen = select(ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since)
+    report = carry_out(_settings(), chosen, actor=_actor(by), because=because)
+    if json_:
+        _print_json(report.as_dict())
+    else:
+        _print(render.reopen_lines(report))

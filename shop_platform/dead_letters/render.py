@@ -1,0 +1,147 @@
+"""What the desk prints for a person (pure)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+
+from shop_platform.dead_letters.discard import DiscardReport
+from shop_platform.dead_letters.edits import difference
+from shop_platform.dead_letters.listing import Details, Entry, Group
+from shop_platform.dead_letters.reports import FixReport, ReplayReport
+from shop_platform.dead_letters.selection import STATUSES
+from shop_platform.dead_letters.visible import one_line, show_value
+
+
+def _time(moment: dt.datetime) -> str:
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def group_lines(groups: Sequence[Group]) -> Iterator[str]:
+    """Yield three lines per cause, and the sum."""
+    for group in groups:
+        states = ", ".join(f"{getattr(group, name):,} {name}" for name in STATUSES if getattr(group, name))
+        where = "  ".join(map(one_line, (group.topic, group.event_type, group.schema_path)))
+        yield f"{group.letters:>9,}  {group.error_class}  {where}"
+        yield f"           {one_line(group.sentence)}"
+        yield (
+            f"           {states}; first {_time(group.first_seen)}, last {_time(group.last_seen)} UTC;"
+            f" for example {group.example}"
+        )
+    total = sum(group.letters for group in groups)
+    yield f"{total:>9,}  dead letters, {len(groups)} causes" if groups else "No such dead letters."
+
+
+def entry_lines(entries: Sequence[Entry], limit: int) -> Iterator[str]:
+    """Yield one line per letter."""
+    for entry in entries:
+        state = entry.status if entry.outcome is None else f"{entry.status} ({entry.outcome})"
+        yield (
+            f"{entry.id:>9}  {state:<20} {entry.topic}/{entry.partition}@{entry.offset}  {_time(entry.received_at)}"
+            f"  {entry.error_class}  {one_line(entry.event_type)}  {one_line(entry.schema_path)}"
+            f"  {one_line(entry.sentence)}"
+        )
+    if not entries:
+        yield "No such dead letters."
+    elif len(entries) == limit:
+        yield f"At most {limit} are shown; --limit 0 shows all."
+
+
+def detail_lines(letter: Details) -> Iterator[str]:
+    """Yield everything about one letter."""
+    columns = letter.columns
+    state = columns["status"] if columns["outcome"] is None else f"{columns['status']} ({columns['outcome']})"
+    yield f"dead letter   {columns['id']}, {state}"
+    yield (
+        f"position      {columns['topic']}, partition {columns['partition']}, offset {columns['offset']}"
+        f" (topic id {columns['topic_id']}, incarnation {columns['incarnation']})"
+    )
+    yield (
+        f"event         {one_line(columns['event_type'])}, id {columns['event_id'] or '-'},"
+        f" time {columns['event_time'] or '-'}"
+    )
+    yield f"received      {columns['received_at']}, sent {columns['message_time'] or '-'}"
+    yield f"key           {_bytes(letter.key)}"
+    for name, content in columns["headers"]:
+        yield f"header        {one_line(name)}: {one_line(content if isinstance(content, str) else str(content))}"
+    yield f"reason        {columns['error_class']} at {one_line(columns['schema_path'] or '$')}"
+    yield f"              {one_line(columns['error'])}"
+    yield ""
+    # A corrected value was valid when it was stored; a replay that refused it put the letter back to open.
+    faulty = letter.fixed_value if letter.fixed_value is not None and columns["status"] == "open" else letter.value
+    for title, value in (("value", letter.value), ("corrected value", letter.fixed_value)):
+        if value is None and title != "value":
+            continue
+        yield f"{title} ({len(value or b''):,} bytes)"
+        marked = value is faulty
+        yield from show_value(value, columns["error"] if marked else "", columns["schema_path"] if marked else None)
+        yield ""
+    yield "history (UTC)" if letter.history else "Nothing has been done about it yet."
+    for step in letter.history:
+        because = f", because: {one_line(step['because'])}" if step["because"] else ""
+        yield (
+            f"  {_time(dt.datetime.fromisoformat(step['at']))}  {step['action']}: {step['outcome']}"
+            f" by {one_line(step['by'])}{because}"
+        )
+        if was := step["detail"].get("was"):
+            yield f"                       before: {was['error_class']}: {one_line(was['error'])}"
+
+
+def _bytes(value: bytes | None) -> str:
+    if value is None:
+        return "-"
+    try:
+        return one_line(value.decode())
+    except UnicodeDecodeError:
+        return f"0x{value[:64].hex()}" + ("..." if len(value) > 64 else "")
+
+
+def replay_lines(report: ReplayReport, *, dry_run: bool) -> Iterator[str]:
+    """Yield what a replay did, or would do."""
+    would = "would be " if dry_run else ""
+    yield (
+        f"{report.looked_at:,} letters: {report.landed:,} {would}landed, {report.duplicates:,} {would}settled as"
+        f" duplicates (their event had landed), {report.still_invalid:,} still invalid"
+    )
+    for (error_class, event_type, path), count in report.reasons.most_common():
+        example = report.examples[error_class, event_type, path]
+        yield (
+            f"{count:>9,}  {error_class}  {one_line(event_type)}  {one_line(path)}"
+            f"  (see `shop dead-letters show {example}`)"
+        )
+    if report.replayed_before:
+        yield f"{report.replayed_before:,} had been replayed before."
+    if report.busy:
+        yield f"{report.busy:,} are in the hands of another replay."
+
+
+def fix_lines(report: FixReport, *, dry_run: bool) -> Iterator[str]:
+    """Yield what a bulk fix did, or would do, with the first few differences of a dry run."""
+    if dry_run:
+        for example in report.examples:
+            yield f"dead letter {example.letter_id}"
+            yield from (f"  {line}" for line in difference(example.before, example.after))
+    yield (
+        f"{report.fixed:,} {'would be ' if dry_run else ''}fixed, {report.unchanged:,} unchanged,"
+        f" {report.still_invalid:,} still invalid, {report.no_document:,} without such a place or no JSON object"
+    )
+    for (error_class, path), count in report.reasons.most_common():
+        yield f"{count:>9,}  {error_class}  {one_line(path)}  (for example {report.problems[error_class, path]})"
+    if report.fixed and not dry_run:
+        yield "Nothing has landed yet: `shop dead-letters replay` does that."
+
+
+def discard_lines(report: DiscardReport) -> Iterator[str]:
+    """Yield what was given up."""
+    yield f"{report.discarded:,} discarded; their bytes stay, `shop dead-letters reopen` takes it back"
+    if report.duplicates:
+        yield f"{report.duplicates:,} were settled as duplicates instead: their event is in the warehouse."
+    if report.unchanged:
+        yield f"{report.unchanged:,} had been discarded before."
+
+
+def reopen_lines(report: DiscardReport) -> Iterator[str]:
+    """Yield what waits again."""
+    yield f"{report.reopened:,} wait again"
+    if report.unchanged:
+        yield f"{report.unchanged:,} were waiting already."

@@ -1,0 +1,123 @@
+"""What replays and fixes tell of themselves: counts, reasons, an example of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from shop_platform.dead_letters.letters import Letter
+from shop_platform.dead_letters.settle import Outcomes
+from shop_platform.events.decode import ContractViolation
+
+Reason = tuple[str, str, str]
+"""Error class, event type, place in the document."""
+MOST_EXAMPLES = 3
+
+
+@dataclass
+class ReplayReport:
+    """What a replay did.
+
+    ``busy`` letters were in the hands of another replay, ``replayed_before`` had been replayed earlier.
+    """
+
+    landed: int = 0
+    duplicates: int = 0
+    still_invalid: int = 0
+    busy: int = 0
+    replayed_before: int = 0
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    examples: dict[Reason, int] = field(default_factory=dict)
+
+    @property
+    def looked_at(self) -> int:
+        """How many letters were tried or settled."""
+        return self.landed + self.duplicates + self.still_invalid
+
+    def add(self, outcomes: Outcomes) -> None:
+        """Count one page."""
+        self.landed += len(outcomes.landed)
+        self.duplicates += len(outcomes.duplicates)
+        self.still_invalid += len(outcomes.invalid)
+        for letter, violation in outcomes.invalid:
+            reason = (violation.error_class.value, violation.event_type or "", violation.path or "")
+            self.reasons[reason] += 1
+            self.examples.setdefault(reason, letter.id)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for ``--json``."""
+        counts = ("landed", "duplicates", "still_invalid", "busy", "replayed_before")
+        return {name: getattr(self, name) for name in counts} | {
+            "reasons": [
+                {
+                    "error_class": error_class,
+                    "event_type": event_type or None,
+                    "schema_path": path or None,
+                    "letters": count,
+                    "example": self.examples[error_class, event_type, path],
+                }
+                for (error_class, event_type, path), count in self.reasons.most_common()
+            ]
+        }
+
+
+@dataclass(frozen=True)
+class Example:
+    """One letter before and after a bulk fix."""
+
+    letter_id: int
+    before: bytes
+    after: bytes
+
+
+@dataclass
+class FixReport:
+    """What a fix did.
+
+    ``unchanged`` letters have that value already; ``no_document`` ones are no JSON object, or lack the place.
+    """
+
+    fixed: int = 0
+    unchanged: int = 0
+    no_document: int = 0
+    still_invalid: int = 0
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    problems: dict[tuple[str, str], int] = field(default_factory=dict)
+    examples: list[Example] = field(default_factory=list)
+
+    def refuse(self, letter: Letter, violation: ContractViolation) -> None:
+        """Count a letter whose new value is no valid event either."""
+        self.still_invalid += 1
+        reason = (violation.error_class.value, violation.path or "$")
+        self.reasons[reason] += 1
+        self.problems.setdefault(reason, letter.id)
+
+    def add(self, other: FixReport) -> None:
+        """Count one page."""
+        self.fixed += other.fixed
+        self.unchanged += other.unchanged
+        self.no_document += other.no_document
+        self.still_invalid += other.still_invalid
+        self.reasons += other.reasons
+        for reason, letter_id in other.problems.items():
+            self.problems.setdefault(reason, letter_id)
+        self.examples = (self.examples + other.examples)[:MOST_EXAMPLES]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for ``--json``."""
+        return {
+            "fixed": self.fixed,
+            "unchanged": self.unchanged,
+            "no_document": self.no_document,
+            "still_invalid": self.still_invalid,
+            "reasons": [
+                {
+                    "error_class": error_class,
+                    "schema_path": path,
+                    "letters": count,
+                    "example": self.problems[error_class, path],
+                }
+                for (error_class, path), count in self.reasons.most_common()
+            ],
+        }
