@@ -1,0 +1,210 @@
+"""From one entity to the messages of its events, checked by the contract's own decoder, or to the reasons why not."""
+
+from __future__ import annotations
+
+import datetime as dt
+import typing
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from shop_platform.events import vocabulary
+from shop_platform.events.decode import ContractViolation, decode
+from shop_platform.importing.amounts import AmountsError, split_refunds
+from shop_platform.importing.contract import Building
+from shop_platform.importing.ids import event_id
+from shop_platform.importing.money import cents_of
+from shop_platform.importing.orders import COMPUTED, Order
+from shop_platform.importing.plan import PLACED, REFUND, EventRule, Plan
+from shop_platform.importing.records import Entity, Problem, Row, Scope, ValueProblemError, shorten
+from shop_platform.importing.times import iso
+from shop_platform.importing.values import Found
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# What the contract says of a field, for those who do not read regular expressions.
+_MEANINGS = {
+    repr(meta.pattern): f"{meta.description} Example: {meta.examples[0]}"
+    for kind in (vocabulary.Amount, vocabulary.Currency, vocabulary.Country, vocabulary.Identifier, vocabulary.Code)
+    for meta in typing.get_args(kind)[1:]
+}
+
+
+class Outgoing(NamedTuple):
+    """One event, ready for Kafka."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    event_id: str
+    event_time: str
+    time_ms: int
+    event_type: str
+    row: int
+
+
+@dataclass
+class Built:
+    """What came of one entity: its events, or why there are none (then there is none at all)."""
+
+    entity: Entity
+    events: list[Outgoing] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    left_out: bool = False
+
+
+@dataclass
+class _Draft:
+    rule: EventRule
+    scope: Scope
+    time: dt.datetime
+    data: dict[str, Any]
+    refund: int = 0
+
+
+def build(plan: Plan, entity: Entity) -> Built:
+    """Return the events of ``entity``. Pure: the same rows and the same map give the same bytes."""
+    built = Built(entity)
+    built.problems += [Problem(row.number, row.problem) for row in entity.rows if row.problem]
+    if built.problems:
+        return built
+    problems = built.problems
+    try:
+        if plan.is_left_out(Scope(entity)):
+            built.left_out = True
+            return built
+    except ValueProblemError as error:
+        problems.append(error.problem("", "leave_out"))
+        return built
+    order = plan.order.order(entity, problems) if plan.order else None
+    # Without an order there is a reason already, and it is enough: nothing of this entity will be sent.
+    computed = order.computed() if order else dict.fromkeys(COMPUTED, "0.00")
+    drafts = [draft for rule in plan.events for draft in _drafts(rule, entity, computed, problems)]
+    _fill_refunds(drafts, order, problems)
+    if not problems and not drafts:
+        problems.append(Problem(entity.rows[0].number, "no event of the map applies to it; `leave_out` can say so"))
+    if not problems:
+        built.events = [event for draft in drafts if (event := _event(plan, draft, drafts[0], order, problems))]
+    if problems:
+        built.events = []
+    return built
+
+
+def _drafts(rule: EventRule, entity: Entity, computed: dict[str, str], problems: list[Problem]) -> list[_Draft]:
+    try:
+        if not rule.applies(Scope(entity)):
+            return []
+        items: list[Row | None] = [None] if rule.items is None else [*rule.items(entity)]
+    except ValueProblemError as error:
+        problems.append(error.problem(rule.type, "when"))
+        return []
+    return [
+        draft
+        for index, item in enumerate(items)
+        if (draft := _draft(rule, Scope(entity, item, {**computed, "position": index + 1}), problems))
+    ]
+
+
+def _draft(rule: EventRule, scope: Scope, problems: list[Problem]) -> _Draft | None:
+    before = len(problems)
+    data = rule.data.build(scope, Building(rule.type, problems))
+    time = _found(rule, scope, "time", problems)
+    refund = _found(rule, scope, "refund", problems) if rule.refund else None
+    if time and not isinstance(time.value, dt.datetime):
+        problems.append(Problem(time.row, "is a date, not a time", time.column, time.raw, rule.type, "time"))
+    if len(problems) > before or time is None:
+        return None
+    return _Draft(rule, scope, time.value, data, cents_of(refund.value) if refund else 0)
+
+
+def _found(rule: EventRule, scope: Scope, name: str, problems: list[Problem]) -> Found | None:
+    value = rule.time if name == "time" else rule.refund
+    assert value is not None
+    try:
+        found = value.find(scope)
+    except ValueProblemError as error:
+        problems.append(error.problem(rule.type, name))
+        return None
+    if found is None:
+        problems.append(Problem(scope.row, "is empty or not there", value.columns, "", rule.type, name))
+    return found
+
+
+def _fill_refunds(drafts: list[_Draft], order: Order | None, problems: list[Problem]) -> None:
+    """Give each refund its part of the order; refunds of lower ids came first, wherever they stand in the file."""
+    refunds = [draft for draft in drafts if draft.rule.refund]
+    if order is None or problems or not refunds:
+        return
+    refunds.sort(key=lambda draft: (len(draft.data["refund_id"]), draft.data["refund_id"]))
+    columns = refunds[0].rule.refund.columns if refunds[0].rule.refund else ""
+    try:
+        if any(draft.refund < 0 for draft in refunds):
+            raise AmountsError("is negative; the step `absolute` takes the sign away")
+        parts = split_refunds(order.amounts, [draft.refund for draft in refunds])
+    except AmountsError as error:
+        problems.append(Problem(refunds[0].scope.row, str(error), columns, "", REFUND, "amount"))
+        return
+    for draft, part in zip(refunds, parts, strict=True):
+        draft.data |= order.refund_fields(part)
+
+
+def _event(plan: Plan, draft: _Draft, first: _Draft, order: Order | None, problems: list[Problem]) -> Outgoing | None:
+    rule, data = draft.rule, draft.data
+    if rule.type == PLACED and order:
+        data |= order.fields()
+    data = {name: data[name] for name in rule.field_names if name in data}
+    if rule.is_estimated:
+        data["time_estimated"] = True
+    # The export does not know when it happened: the id must not change when the estimate does.
+    id_ms = _ms(first.time if rule.is_estimated else draft.time)
+    try:
+        identifier = str(event_id(plan.source, rule.type, str(data[rule.key_field]), id_ms))
+    except ValueError as error:
+        problems.append(Problem(draft.scope.row, f"{draft.time} {error}", "", "", rule.type, "time"))
+        return None
+    subject = str(data[rule.subject_field])
+    envelope = {
+        "specversion": "1.0", "id": identifier, "source": plan.source, "type": rule.type, "time": iso(draft.time),
+        "subject": subject, "datacontenttype": "application/json", "data": data,
+    }  # fmt: skip
+    value = msgspec.json.encode(envelope)
+    try:
+        decode(value, rule.topic)
+    except ContractViolation as violation:
+        problems.append(_violation(draft, violation, order))
+        return None
+    if rule.type == REFUND and sum(cents_of(line["amount"]) for line in data["lines"]) != cents_of(data["amount"]):
+        problems.append(
+            Problem(draft.scope.row, "is not the sum of the refund's lines", "", data["amount"], rule.type, "amount")
+        )
+        return None
+    return Outgoing(
+        rule.topic, subject.encode(), value, identifier, iso(draft.time), _ms(draft.time), rule.type, draft.scope.row
+    )
+
+
+def _ms(moment: dt.datetime) -> int:
+    return (moment - _EPOCH) // dt.timedelta(milliseconds=1)
+
+
+def _violation(draft: _Draft, violation: ContractViolation, order: Order | None) -> Problem:
+    """Return the contract's objection with the column that the value came from."""
+    where = (violation.path or "$").removeprefix("$.data").removeprefix("$").lstrip(".")
+    where = draft.rule.subject_field if where == "subject" else where
+    reason = str(violation)
+    for pattern, meaning in _MEANINGS.items():
+        if pattern in reason:
+            reason = f"does not fit the contract: {meaning}"
+    building = Building(draft.rule.type, [], trace={})
+    draft.rule.data.build(draft.scope, building)
+    assert building.trace is not None
+    found = building.trace.get(where)
+    if found:
+        return Problem(found.row, reason, found.column, shorten(found.raw), draft.rule.type, where)
+    value: Any = draft.data
+    for key in where.replace("]", "").replace("[", ".").split("."):
+        value = value[int(key)] if isinstance(value, list) else value.get(key) if isinstance(value, dict) else None
+    line = where.split("]")[0].removeprefix("lines[")
+    row = order.rows[int(line)] if order and line.isdigit() and draft.rule.type == PLACED else draft.scope.row
+    shown = shorten(str(value)) if isinstance(value, (str, int)) else ""
+    return Problem(row, reason, "", shown, draft.rule.type, where)

@@ -1,0 +1,49 @@
+"""``shop import``: a file of orders, customers or products into Kafka."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_SHOWN = 20
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(help="The exported file.", show_default=False)],
+    map_: Annotated[Path, typer.Option("--map", help="The map: which column becomes which field (docs/import.md).")],
+    format_: Annotated[
+        str | None, typer.Option("--format", help="csv, ndjson or parquet. Default: what the file's name ends in.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say row by row what would fail; send nothing.")] = False,
+    skip_failing: Annotated[
+        bool,
+        typer.Option("--skip-failing", help="Send the entities that are right; write the rows of the others away."),
+    ] = False,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Where --skip-failing writes them. Default: FILE.rejects beside the file.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:
+    """Import a shop's history from a file, through Kafka like every other event. Importing twice lands once.
+
+    Exit code 0: everything was sent (or could be), 1: rows fail, 2: the map, the file or a column is wrong.
+    """
+    from shop_platform.cli import stop_on_signals
+    from shop_platform.importing.run import ImportOptions, run_import
+    from shop_platform.local.screen import progress_bar
+    from shop_platform.settings import get_settings
+
+    options = ImportOptions(file, map_, format_, dry_run, skip_failing, rejects)
+    with stop_on_signals() as stop:
+        report = run_import(
+            get_settings(), options, phase=lambda label: progress_bar(label, enabled=not json_), stop=stop
+        )
+    if json_:
+        sys.stdout.write(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.writelines(line + "\n" for line in report.lines(_SHOWN))
+    raise typer.Exit(report.exit_code)

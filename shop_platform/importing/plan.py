@@ -1,0 +1,113 @@
+"""From a map file to the rules of an import; every mistake in the map is found here, before a row is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from shop_platform.events.decode import SourceUri
+from shop_platform.events.registry import EVENT_TYPES, TOPIC_OF_TYPE
+from shop_platform.importing.conditions import Condition, condition
+from shop_platform.importing.contract import ObjectRule, object_rule
+from shop_platform.importing.document import Document, near
+from shop_platform.importing.ids import KEY_FIELDS
+from shop_platform.importing.orders import MADE_FOR_ORDERS, MADE_FOR_REFUNDS, OrderRule, order_rule
+from shop_platform.importing.records import ROWS, Entity, Row, items_of
+from shop_platform.importing.spec import CsvSpec, EventSpec, MapSpec
+from shop_platform.importing.values import Compiler, Use, Value
+
+PLACED, REFUND = "shop.order.placed.v1", "shop.refund.issued.v1"
+
+
+@dataclass(frozen=True)
+class EventRule:
+    """When an event type is made, and of what. ``items``: one event for each, None: one for the entity."""
+
+    type: str
+    topic: str
+    key_field: str
+    subject_field: str
+    field_names: tuple[str, ...]
+    time: Value
+    is_estimated: bool
+    applies: Condition
+    items: Callable[[Entity], list[Row]] | None
+    data: ObjectRule
+    refund: Value | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that an import knows before it opens its file."""
+
+    document: Document
+    source: str
+    group_by: str | None
+    csv: CsvSpec
+    is_left_out: Condition
+    order: OrderRule | None
+    events: tuple[EventRule, ...]
+    uses: tuple[Use, ...]
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the rules of the map at ``path``; raise :class:`~shop_platform.errors.ShopError` naming what is wrong."""
+    document = Document(path)
+    spec = document.convert(document.data, MapSpec, "")
+    try:
+        msgspec.convert(spec.source, SourceUri)
+    except msgspec.ValidationError:
+        raise document.mistake(
+            ".source", f"'{spec.source}' is no URI reference", "Write it like /shopify/orders, without spaces."
+        ) from None
+    compiler = Compiler(document, has_order=spec.order is not None)
+    if spec.group_by is not None:
+        compiler.uses.append(Use(spec.group_by, ".group_by", optional=False))
+    order = order_rule(compiler, spec.order, ".order") if spec.order else None
+    if spec.order and spec.order.each != ROWS:
+        compiler.uses.append(Use(spec.order.each, ".order.each", optional=False))
+    left_out = condition(compiler, spec.leave_out, ".leave_out") if spec.leave_out else (lambda _: False)
+    events = tuple(_event(compiler, event, f".events[{index}]") for index, event in enumerate(spec.events))
+    return Plan(document, spec.source, spec.group_by, spec.csv, left_out, order, events, tuple(compiler.uses))
+
+
+def _event(compiler: Compiler, spec: EventSpec, at: str) -> EventRule:
+    name = _type_name(compiler.document, spec.type, f"{at}.type")
+    kind = EVENT_TYPES[name]
+    made: tuple[str, ...] = ()
+    if name == PLACED:
+        if not compiler.has_order:
+            raise compiler.document.mistake(f"{at}.type", "order.placed needs `order:` at the top of the map")
+        if spec.each:
+            raise compiler.document.mistake(f"{at}.each", "an order is placed once; leave `each` out")
+        made = MADE_FOR_ORDERS
+    if spec.refund:
+        if name != REFUND or not compiler.has_order:
+            raise compiler.document.mistake(f"{at}.refund", "`refund:` is for refund.issued in a map with `order:`")
+        made = MADE_FOR_REFUNDS
+    if spec.each and spec.each != ROWS:
+        compiler.uses.append(Use(spec.each, f"{at}.each", optional=False))
+    return EventRule(
+        type=name, topic=TOPIC_OF_TYPE[name].name, key_field=KEY_FIELDS[name], subject_field=kind.subject_field,
+        field_names=tuple(kind.payload.__struct_fields__),
+        time=compiler.value(spec.time, f"{at}.time", "time", items=spec.each), is_estimated=spec.estimated_time,
+        applies=condition(compiler, spec.when, f"{at}.when"), items=items_of(spec.each) if spec.each else None,
+        data=object_rule(compiler, kind.payload, spec.data, f"{at}.data", made_elsewhere=made, items=spec.each),
+        refund=compiler.value(spec.refund.total, f"{at}.refund.total", "money", items=spec.each)
+        if spec.refund else None,
+    )  # fmt: skip
+
+
+def _type_name(document: Document, given: str, at: str) -> str:
+    name = given if re.fullmatch(r"shop\..+\.v[0-9]+", given) else f"shop.{given}.v1"
+    if name in KEY_FIELDS:
+        return name
+    known = [each.removeprefix("shop.").removesuffix(".v1") for each in KEY_FIELDS]
+    guesses = near(given, known)
+    meant = f"Did you mean '{guesses[0]}'? " if guesses else ""
+    what = "is not made by imports" if name in EVENT_TYPES else "is not in the contract"
+    raise document.mistake(at, f"the event type '{given}' {what}", f"{meant}Allowed: {', '.join(known)}.")

@@ -1,0 +1,219 @@
+"""One import: read everything once to check it, then once more to send it."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shop_platform.errors import ShopError
+from shop_platform.importing.build import Built, build
+from shop_platform.importing.plan import Plan, read_plan
+from shop_platform.importing.records import Entity, Problem, Row
+from shop_platform.importing.report import ImportReport
+from shop_platform.importing.seen import Group, Seen
+from shop_platform.importing.sources import Source, column_of, entities, format_of, open_source, require_columns
+from shop_platform.settings import Settings
+
+Progress = Callable[[int, int], None]
+Phase = Callable[[str], AbstractContextManager[Progress]]
+_PROGRESS_EVERY = 500
+_RECORDS_FOR_NAMES = 100
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What was asked for. ``format``: None to tell it from the name; ``rejects``: None for a file beside the input."""
+
+    file: Path
+    map: Path
+    format: str | None = None
+    dry_run: bool = False
+    skip_failing: bool = False
+    rejects: Path | None = None
+
+
+@dataclass
+class _Job:
+    plan: Plan
+    source: Source
+    report: ImportReport
+    phase: Phase
+    stop: threading.Event
+    rejected: set[int] = field(default_factory=set)
+
+
+@contextlib.contextmanager
+def silent(_: str) -> Iterator[Progress]:
+    """Show no progress."""
+    yield lambda _done, _total: None
+
+
+def run_import(
+    settings: Settings, options: ImportOptions, *, phase: Phase = silent, stop: threading.Event | None = None
+) -> ImportReport:
+    """Check a file against its map and send its events, each entity whole or not at all.
+
+    Nothing is sent in a dry run, nor when an entity fails and ``skip_failing`` was not asked for. ``stop`` ends the run
+    between two entities. Raises :class:`ShopError` for a wrong map, file or column (2), and when Kafka fails (1).
+    """
+    started = time.monotonic()
+    if options.rejects and not options.skip_failing:
+        raise ShopError("--rejects goes with --skip-failing", "Without it nothing is sent, and nothing is rejected.")
+    plan = read_plan(options.map)
+    kind = format_of(options.file, options.format)
+    job = _Job(
+        plan, open_source(options.file, kind, plan),
+        ImportReport(str(options.file), kind, str(options.map), options.dry_run), phase, stop or threading.Event(),
+    )  # fmt: skip
+    report, as_checked = job.report, _state(options.file)
+    _check(job, options)
+    if not (report.interrupted or options.dry_run or (report.failing_entities and not options.skip_failing)):
+        if _state(options.file) != as_checked:
+            raise _changed(options.file)
+        if report.failing_entities:
+            _write_rejects(job, options)
+        _send(job, settings, options)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _changed(path: Path) -> ShopError:
+    return ShopError(f"{path} changed while it was read", "Run it again when the file is complete.", exit_code=1)
+
+
+def _entities(job: _Job, label: str, rows: Iterator[Row]) -> Iterator[Entity]:
+    """Yield the entities of ``rows`` with a progress bar, until the end or ``stop``."""
+    with job.phase(label) as progress:
+        for entity in entities(rows, job.plan.group_by):
+            if job.stop.is_set():
+                job.report.interrupted = True
+                return
+            yield entity
+            if entity.number % _PROGRESS_EVERY == 0:
+                progress(job.source.done, job.source.size)
+
+
+def _check(job: _Job, options: ImportOptions) -> None:
+    """Build every event without sending one; note what fails and which entities that concerns."""
+    report = job.report
+    with Seen() as seen:
+        for entity in _entities(job, "checking", _watched(job, options.file)):
+            report.entities += 1
+            report.rows += len(entity.rows)
+            built = build(job.plan, entity)
+            report.left_out += built.left_out
+            if entity.key and (earlier := seen.group(entity.key)):
+                _reject_split_group(job, built, earlier)
+            events = Counter[str]() if built.problems else _note_events(job, built, seen)
+            if entity.key:
+                group = Group(entity.number, entity.rows[0].number, len(entity.rows), events)
+                seen.note_group(entity.key, group)
+            if built.problems:
+                _reject(job, entity.number, len(entity.rows), built.problems)
+
+
+def _watched(job: _Job, path: Path) -> Iterator[Row]:
+    """Yield the rows; where records have their own keys, make sure that some record has each key the map reads."""
+    if job.source.columns is not None:
+        yield from job.source.rows()
+        return
+    missing = {column_of(use.path, job.source) for use in job.plan.uses if not use.optional}
+    known: dict[str, None] = {}
+    number = 0
+    for number, row in enumerate(job.source.rows(), 1):
+        if number <= _RECORDS_FOR_NAMES:
+            known |= dict.fromkeys(row.data)
+        if missing:
+            missing.difference_update(row.data)
+        yield row
+    if number and known and missing and not job.stop.is_set():
+        present = {column_of(use.path, job.source) for use in job.plan.uses} - missing
+        require_columns(job.plan, job.source, path, [*known, *present])
+
+
+def _note_events(job: _Job, built: Built, seen: Seen) -> Counter[str]:
+    """Count an entity's new events; one that contradicts an earlier event of the file makes the entity fail."""
+    fresh: Counter[str] = Counter()
+    for event in built.events:
+        earlier = seen.event(event.event_id, event.value, event.row)
+        if earlier is None:
+            fresh[event.event_type] += 1
+        elif earlier.same:
+            job.report.repeated += 1
+        else:
+            reason = f"says something else of {event.key.decode()} than row {earlier.row}, for the same time"
+            built.problems.append(Problem(event.row, reason, event_type=event.event_type))
+    if built.problems:
+        return Counter()
+    job.report.events += fresh
+    return fresh
+
+
+def _reject_split_group(job: _Job, built: Built, earlier: Group) -> None:
+    """Reject both parts of a group whose rows stand apart: neither is the whole order."""
+    reason = f"other rows of '{built.entity.key}' begin at row {earlier.row}: rows of one entity must stand together"
+    built.problems.append(Problem(built.entity.rows[0].number, reason, job.plan.group_by or ""))
+    if earlier.number not in job.rejected:
+        job.report.events -= earlier.events
+        _reject(job, earlier.number, earlier.rows, [])
+
+
+def _reject(job: _Job, number: int, rows: int, problems: list[Problem]) -> None:
+    job.rejected.add(number)
+    job.report.failing_entities += 1
+    job.report.failing_rows += rows
+    job.report.note(problems)
+
+
+def _write_rejects(job: _Job, options: ImportOptions) -> None:
+    """Write the rows of failing entities, before anything is sent; an older file with other rows is left alone."""
+    target = options.rejects or options.file.with_name(f"{options.file.stem}.rejects{options.file.suffix}")
+    draft = target.with_name(f"{target.name}.part")
+    failing = (
+        entity for entity in _entities(job, "writing rejects", job.source.rows()) if entity.number in job.rejected
+    )
+    try:
+        job.source.write(draft, (row for entity in failing for row in entity.rows))
+        if job.report.interrupted:
+            return
+        if target.exists() and not filecmp.cmp(draft, target, shallow=False):
+            raise ShopError(
+                f"{target} exists already with other rows", "Move it away, or name another: --rejects FILE."
+            )
+        draft.replace(target)
+    except OSError as error:
+        raise ShopError(f"{target} cannot be written: {error.strerror}", "Name another file: --rejects FILE.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+    job.report.rejects = str(target)
+
+
+def _send(job: _Job, settings: Settings, options: ImportOptions) -> None:
+    """Build every event again and send those of entities that did not fail."""
+    if not job.report.events or job.report.interrupted:
+        return
+    from shop_platform.importing.send import sender  # what only checks needs no Kafka client
+
+    with sender(settings, job.plan.source) as out:
+        job.report.run = out.run
+        for entity in _entities(job, "sending", job.source.rows()):
+            if entity.number in job.rejected:
+                continue
+            built = build(job.plan, entity)
+            if built.problems:
+                raise _changed(options.file)
+            for event in built.events:
+                out.send(event)
+    job.report.sent = out.acknowledged

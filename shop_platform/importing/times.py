@@ -1,0 +1,74 @@
+"""Times and dates of exports as UTC (pure)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_EPOCH = {"epoch": 1_000_000, "epoch_ms": 1_000}
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return the IANA time zone; raise :class:`ValueError` when there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"'{name}' is no IANA time zone such as Europe/Berlin") from error
+
+
+def check_format(pattern: str) -> None:
+    """Raise :class:`ValueError` when ``pattern`` is no format of ``strptime``."""
+    try:
+        dt.datetime.strptime("", pattern)
+    except ValueError as error:
+        if "directive" in str(error) or "stray" in str(error):
+            raise ValueError(f"'{pattern}' is no time format such as %d.%m.%Y %H:%M") from None
+
+
+def parse_time(text: str, *, pattern: str | None = None, zone: ZoneInfo | None = None) -> dt.datetime:
+    """Return ``text`` in UTC. ``pattern``: None for ISO 8601, ``epoch``, ``epoch_ms`` or one of ``strptime``.
+
+    A time without an offset is read in ``zone``; of an hour that a zone has twice, the first is meant. Raises
+    :class:`ValueError` with a sentence when it is no time, has neither offset nor zone, or was skipped in the zone.
+    """
+    wanted = "in ISO 8601" if pattern is None else f"of the format '{pattern}'"
+    try:
+        moment = _moment(text.strip(), pattern)
+        if moment.tzinfo is not None:
+            return moment.astimezone(dt.UTC)
+        if zone is None:
+            raise _NoZoneError
+        found = moment.replace(tzinfo=zone).astimezone(dt.UTC)
+    except _NoZoneError:
+        raise ValueError("has no time zone; give it one with `time: {zone: ...}`") from None
+    except (ValueError, OverflowError):
+        raise ValueError(f"is not a time {wanted}") from None
+    if found.astimezone(zone).replace(tzinfo=None) != moment:
+        raise ValueError(f"did not exist in {zone.key}: the clocks were put forward")
+    return found
+
+
+class _NoZoneError(Exception):
+    """A local time of nowhere."""
+
+
+def _moment(text: str, pattern: str | None) -> dt.datetime:
+    if pattern in _EPOCH:
+        return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=int(text) * _EPOCH[pattern])
+    return dt.datetime.fromisoformat(text) if pattern is None else dt.datetime.strptime(text, pattern)
+
+
+def parse_date(text: str, *, pattern: str | None = None) -> dt.date:
+    """Return the day that ``text`` names. Raises :class:`ValueError` with a sentence when it names none."""
+    wanted = "in ISO 8601" if pattern is None else f"of the format '{pattern}'"
+    try:
+        if pattern is None:
+            return dt.date.fromisoformat(text.strip())
+        return dt.datetime.strptime(text.strip(), pattern).date()
+    except ValueError:
+        raise ValueError(f"is not a date {wanted}") from None
+
+
+def iso(moment: dt.datetime) -> str:
+    """Return a time in UTC as the contract's text."""
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,215 @@
+"""What a dry run says, row by row, and what it does not let through."""
+
+from __future__ import annotations
+
+import pytest
+
+from shop_platform.errors import ShopError
+from shop_platform.importing.run import ImportOptions, run_import
+from shop_platform.settings import load
+from tests.importing.files import (
+    ORDER_COLUMNS,
+    ORDERS,
+    SHOPIFY,
+    WOOCOMMERCE,
+    built,
+    documents,
+    order_row,
+    write_lines,
+    write_map,
+)
+
+
+@pytest.fixture
+def check(tmp_path):
+    """Dry-run rows of :data:`ORDERS` and return the report."""
+
+    def run(*rows: str, text: str = ORDERS):
+        file = write_lines(tmp_path / "orders.csv", [ORDER_COLUMNS, *rows])
+        return run_import(load(), ImportOptions(file, write_map(tmp_path, text), dry_run=True))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("changes", "row", "column", "value", "reason", "field"),
+    [
+        ({"quantity": "two"}, 3, "quantity", "two", "is not a whole number", "lines[0].quantity"),
+        ({"quantity": "0"}, 3, "quantity", "0", "is less than one", "lines[0].quantity"),
+        ({"quantity": ""}, 3, "quantity", "", "is empty or not there", "lines[0].quantity"),
+        ({"price": "1,5"}, 3, "price", "1,5", "is not an amount", "lines[0].unit_price"),
+        ({"price": "-1.00"}, 3, "price", "-1.00", "is negative", "lines[0].unit_price"),
+        ({"price": ""}, 3, "price", "", "is empty or not there", "lines[0].unit_price"),
+        ({"total": "21.00"}, 3, "", "", "goods 20.00, shipping 0.00 and taxes 0.00 do not come to", "amounts"),
+        ({"product": "a mug"}, 3, "", "a mug", "An identifier that the shop gives", "lines[0].product_id"),
+        ({"customer": "x" * 80}, 3, "customer", "x" * 59 + "…", "An identifier that the shop gives", "customer_id"),
+        ({"customer": ""}, 3, "customer", "", "is empty or not there", "customer_id"),
+        ({"placed": "soon"}, 3, "placed", "soon", "is not a time in ISO 8601", "time"),
+        ({"placed": "1969-12-31T00:00Z"}, 3, "", "", "lies before 1970", "time"),
+        ({"paid": "later"}, 3, "paid", "later", "is not a time in ISO 8601", "time"),
+        ({"order": "#2"}, 3, "order", "#2", "An identifier that the shop gives", "order_id"),
+    ],
+)
+def test_what_fails_is_told_with_row_column_value_and_reason(check, changes, row, column, value, reason, field):
+    report = check(order_row(1), order_row(2, **changes), order_row(3))
+    (problem,) = report.first_problems
+    assert (problem.row, problem.column, problem.value, problem.field) == (row, column, value, field)
+    assert reason in problem.reason
+    assert (report.entities, report.failing_entities, report.events["shop.order.placed.v1"]) == (3, 1, 2)
+    assert report.exit_code == 1
+
+
+def test_a_row_without_an_order_may_belong_to_the_one_before_which_then_is_not_sent_either(check):
+    report = check(order_row(1), order_row(2), order_row(3, order=""), order_row(4))
+    (problem,) = report.first_problems
+    assert problem.row == 4 and problem.reason == "has nothing in 'order', by which rows are grouped"
+    assert (report.failing_rows, report.events.total()) == (2, 2)
+
+
+def test_a_row_fails_with_all_its_reasons_and_an_order_with_all_its_rows(check):
+    report = check(order_row(1, quantity="x", price="y"), order_row(1, placed="", customer="", total=""), order_row(2))
+    assert {(p.row, p.column) for p in report.first_problems} == {(2, "quantity"), (2, "price")}
+    assert (report.failing_entities, report.failing_rows, report.problems) == (1, 2, 2)
+
+
+def test_an_order_of_which_one_event_does_not_fit_the_contract_has_no_events(tmp_path):
+    number = "o" * 62  # fits as an order's id, not behind pay-
+    file = write_lines(tmp_path / "o.csv", [ORDER_COLUMNS, order_row(1, order=number, paid="2026-03-02T00:00Z")])
+    (result,) = built(file, write_map(tmp_path, ORDERS))
+    assert [(each.event_type, each.field) for each in result.problems] == [("shop.order.paid.v1", "payment_id")]
+    assert result.events == []
+
+
+def test_rows_of_one_order_that_disagree_are_told(check):
+    report = check(order_row(1, total="40.00"), order_row(1, total="40.00", customer="another"))
+    (problem,) = report.first_problems
+    assert (problem.row, problem.column, problem.value) == (3, "customer", "another")
+    assert "differs from 'c-1' in row 2" in problem.reason
+
+
+def test_an_order_whose_rows_stand_apart_is_not_sent_by_halves(check):
+    report = check(order_row(1), order_row(2), order_row(1), order_row(3))
+    (problem,) = report.first_problems
+    assert problem.row == 4 and "other rows of 'o-1' begin at row 2" in problem.reason
+    assert (report.failing_entities, report.failing_rows) == (2, 2)
+    assert report.events == {"shop.order.placed.v1": 2}
+
+
+def test_two_records_that_say_different_things_of_one_order_are_told(check):
+    ungrouped = ORDERS.replace("group_by: order", "")
+    report = check(order_row(1), order_row(1, customer="other"), text=ungrouped)
+    (problem,) = report.first_problems
+    assert problem.row == 3 and "says something else of o-1 than row 2" in problem.reason
+    assert report.events.total() == 1
+
+
+def test_a_record_that_is_there_twice_is_counted_and_is_no_mistake(check):
+    report = check(order_row(1), order_row(2), order_row(1), text=ORDERS.replace("group_by: order", ""))
+    assert (report.exit_code, report.repeated, report.events.total()) == (0, 1, 2)
+
+
+def test_a_group_that_never_ends_is_taken_for_a_wrong_map(check):
+    with pytest.raises(ShopError, match="have 'mug' in 'product'"):
+        check(*(order_row(n) for n in range(10_001)), text=ORDERS.replace("group_by: order", "group_by: product"))
+
+
+def test_an_entity_for_which_the_map_makes_nothing_is_told_unless_it_is_left_out(check):
+    text = ORDERS.replace("type: order.placed", "type: order.placed\n        when: {none_of: {customer: [c-2]}}")
+    (problem,) = check(order_row(1), order_row(2), text=text).first_problems
+    assert problem.row == 3 and "no event of the map applies" in problem.reason
+    report = check(
+        order_row(1),
+        order_row(2),
+        text=ORDERS.replace("version: 1", "version: 1\n    leave_out: {one_of: {customer: [c-2]}}"),
+    )
+    assert (report.exit_code, report.left_out, report.events.total()) == (0, 1, 1)
+
+
+def test_later_state_of_an_order_adds_events_and_changes_no_id(tmp_path):
+    """The first export knows an unpaid order, the second its payment."""
+    map_ = write_map(tmp_path, ORDERS)
+    first = documents(built(write_lines(tmp_path / "1.csv", [ORDER_COLUMNS, order_row(1)]), map_))
+    second = documents(
+        built(write_lines(tmp_path / "2.csv", [ORDER_COLUMNS, order_row(1, paid="2026-03-02T08:00:00Z")]), map_)
+    )
+    assert [each["type"] for each in second] == ["shop.order.placed.v1", "shop.order.paid.v1"]
+    assert second[0] == first[0]
+
+
+def test_an_estimated_time_does_not_change_the_id_and_is_marked(tmp_path):
+    file, map_ = WOOCOMMERCE
+    later = tmp_path / "later.ndjson"
+    text = file.read_text(encoding="utf-8")
+    later.write_text(text.replace("2026-03-12T08:30:10", "2026-05-01T00:00:00"), encoding="utf-8")
+    before, after = (
+        {each["id"]: each for each in documents(built(path, map_)) if each["type"] == "shop.refund.issued.v1"}
+        for path in (file, later)
+    )
+    assert before.keys() == after.keys() and all(each["data"]["time_estimated"] is True for each in before.values())
+    moved = [id_ for id_ in before if before[id_]["time"] != after[id_]["time"]]
+    assert len(moved) == 2
+
+
+def test_the_shopify_example_says_what_the_shop_charged():
+    by_type: dict[str, dict[str, dict]] = {}
+    for each in documents(built(*SHOPIFY)):
+        by_type.setdefault(each["type"], {})[each["subject"].removeprefix("shopify-")] = each["data"]
+    placed = by_type["shop.order.placed.v1"]
+    totals = {number: (data["total"], data["tax"], data["shipping"]) for number, data in placed.items()}
+    assert totals == {
+        "1001": ("77.20", "12.33", "4.12"),  # with tax: 4.90 shipping without it
+        "1002": ("85.72", "13.69", "4.12"),
+        "1003": ("78.09", "4.19", "14.00"),  # tax on top
+        "1004": ("34.80", "5.56", "4.12"),
+        "1005": ("84.80", "13.54", "0.00"),
+        "1006": ("37.80", "5.56", "4.18"),
+        "1007": ("119.80", "19.13", "0.00"),  # free shipping
+        "1008": ("46.10", "7.36", "4.12"),
+        "1009": ("12.50", "2.00", "0.00"),
+    }
+    assert placed["1003"]["lines"][0]["unit_price"] == "59.90"
+    assert [line["product_id"] for line in placed["1006"]["lines"]] == ["MUG-BLU", "Tip"]
+    assert placed["1001"]["customer_id"] == placed["1004"]["customer_id"] != placed["1002"]["customer_id"]
+    assert "example.com" not in str(placed)
+    assert set(by_type["shop.order.paid.v1"]) == {"1001", "1002", "1003", "1005", "1006", "1007", "1009"}
+    assert by_type["shop.order.shipped.v1"]["1001"]["promised_on"] == "2026-02-06"
+    assert set(by_type["shop.order.cancelled.v1"]) == {"1004"}
+    refund = by_type["shop.refund.issued.v1"]["1005"]
+    assert (refund["amount"], refund["tax"], len(refund["lines"])) == ("20.92", "3.98", 2)
+
+
+def test_the_woocommerce_example_says_what_the_shop_charged():
+    results = documents(built(*WOOCOMMERCE))
+    placed = {each["subject"]: each["data"] for each in results if each["type"] == "shop.order.placed.v1"}
+    assert "woo-2009" not in placed
+    assert {number: data["total"] for number, data in placed.items()} == {
+        "woo-2001": "77.20", "woo-2002": "85.74", "woo-2003": "64.40", "woo-2004": "132.31", "woo-2005": "34.80",
+        "woo-2006": "29.90", "woo-2007": "24.90", "woo-2008": "64.80",
+    }  # fmt: skip
+    assert (placed["woo-2002"]["coupon"], placed["woo-2002"]["campaign"]) == ("welcome10", "spring_sale")
+    assert placed["woo-2001"]["customer_id"] == "woo-12" and len(placed["woo-2003"]["customer_id"]) == len("woo-") + 32
+    (line,) = placed["woo-2003"]["lines"]
+    assert (line["quantity"], line["unit_price"], line["discount"]) == (3, "16.67", "0.01")
+    refunds = [each["data"] for each in results if each["type"] == "shop.refund.issued.v1"]
+    back = {each["refund_id"]: (each["amount"], each["tax"], each["reason"]) for each in refunds}
+    assert back == {
+        "woo-refund-2044": ("50.33", "9.57", "damaged_in_transit"),
+        "woo-refund-2051": ("10.50", "2.00", "unknown"),
+        "woo-refund-2046": ("25.13", "5.55", "changed_mind"),
+    }
+
+
+def test_fees_fail_by_the_total_and_can_be_counted_as_shipping(tmp_path):
+    file, map_ = WOOCOMMERCE
+    fee = '"fee_lines":[{"id":1,"name":"Gift wrap","total":"2.00","total_tax":"0.00"},{"id":2,"total":"1.50"}]'
+    text = file.read_text(encoding="utf-8").splitlines()[0].replace('"fee_lines":[]', fee)
+    order = write_lines(
+        tmp_path / "fees.ndjson", [text.replace('"total":"77.20"', '"total":"80.70"')], encoding="utf-8"
+    )
+    (result,) = built(order, map_)
+    assert "do not come to the order's total 80.70" in result.problems[0].reason
+    with_fees = map_.read_text().replace(
+        "shipping: {from: shipping_total}", 'shipping: {sum: [{from: shipping_total}, {from: "fee_lines.*.total"}]}'
+    )
+    (placed, _) = documents(built(order, write_map(tmp_path, with_fees)))
+    assert (placed["data"]["shipping"], placed["data"]["total"]) == ("7.62", "80.70")
