@@ -33,6 +33,9 @@ demo-once: $(READY) ## The same without a terminal; exits 0 only if both invaria
 test: $(READY) ## Run every test whose needs this machine can meet
 	@$(PY) -m pytest $(ARGS)
 
+chaos: $(READY) ## Break everything on purpose, in full doses (ARGS="-k disk"); an hour or so
+	@SHOP_TEST_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)
+
 lint: $(READY) ## Check style, types, SQL, and that generated files are up to date
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet .
@@ -59,4 +62,4 @@ reset: $(READY) ## Remove the embedded stack's data
 clean: ## Remove environments, caches and builds (not the data)
 	rm -rf .venv .venv-airflow .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo demo-once test lint bench airflow-env airflow-once reset clean
+.PHONY: help setup demo demo-once test chaos lint bench airflow-env airflow-once reset clean

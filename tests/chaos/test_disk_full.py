@@ -1,0 +1,119 @@
+"""PostgreSQL's disk is full and freed again: the service waits, nothing is lost, nothing is half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+
+from shop_platform.local.ports import any_free
+from shop_platform.local.postgres import EmbeddedPostgres
+from shop_platform.local.privileges import give_to_owner
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
+from tests.chaos.dose import REPEAT, dose
+from tests.chaos.processes import committed, eventually, has_read_everything, service
+from tests.chaos.proof import prove
+from tests.chaos.stream import history, producing, send
+from tests.conftest import _drop, _new_warehouse
+
+_MEGABYTE = 1 << 20
+
+
+@dataclass
+class Disk:
+    """A small file system that the test can fill and free."""
+
+    folder: Path
+
+    def fill(self) -> None:
+        with (self.folder / "ballast").open("ab") as file, contextlib.suppress(OSError):
+            while True:
+                os.write(file.fileno(), bytes(4096))
+
+    def free(self) -> None:
+        (self.folder / "ballast").unlink()
+
+
+@pytest.fixture
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
+    """Root only: a file system in memory."""
+    folder = tmp_path_factory.mktemp("disk")
+    for parent in (folder, folder.parent, folder.parent.parent):
+        parent.chmod(0o755)  # PostgreSQL runs as somebody else
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=220m,mode=755", "none", str(folder)], capture_output=True, check=False
+    )
+    if mount.returncode:
+        pytest.skip(f"no file system can be mounted here: {mount.stderr.decode().strip()}")
+    try:
+        yield Disk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_no_room_for_rows(disk, shop, rng, tmp_path):
+    """The log still has room, the tables have not: every transaction fails, PostgreSQL stays up."""
+    settings = shop.settings.model_copy(update={"ingest_batch_messages": dose(200, 1_000)})
+    space = disk.folder / "tables"
+    space.mkdir()
+    give_to_owner(space)
+    name = sql.Identifier(f"small_{settings.pg_database}")
+    database = sql.Identifier(settings.pg_database)
+    with connect(settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
+        admin.execute(sql.SQL("create tablespace {} location {}").format(name, sql.Literal(str(space))))
+        admin.execute(sql.SQL("alter database {} set tablespace {}").format(database, name))
+    try:
+        with service(settings, tmp_path / "service.log") as process:
+            send(settings, history(rng, dose(500, 3_000)))
+            eventually(lambda: committed(settings) > 0, "it gets on")
+            disk.fill()
+            send(settings, history(rng, dose(5_000, 30_000)), "chaos-000002")
+            eventually(lambda: "No space left" in process.tail(), "PostgreSQL has no room")
+            assert not has_read_everything(settings), REPEAT
+            disk.free()
+            eventually(lambda: has_read_everything(settings), "everything is read")
+            assert process.popen.poll() is None, process.tail()
+        prove(settings)
+    finally:
+        with connect(settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
+            admin.execute(sql.SQL("alter database {} set tablespace pg_default").format(database))
+            admin.execute(sql.SQL("drop tablespace {}").format(name))
+
+
+def test_no_room_for_the_log(disk, shop, rng, tmp_path):
+    """PostgreSQL ends itself when it cannot write its log; a person makes room and starts it again."""
+    server = EmbeddedPostgres(disk.folder / "pgdata", any_free(), "dev-only-admin", tmp_path / "postgres.log")
+    server.start()
+    try:
+        warehouse = _new_warehouse(server, tmp_path)
+        update = {"kafka_bootstrap": shop.settings.kafka_bootstrap, "ingest_batch_messages": dose(200, 1_000)}
+        settings = warehouse.settings.model_copy(update=update)
+        with service(settings, tmp_path / "service.log") as process:
+            with producing(settings, history(rng, dose(3_000, 30_000)), seconds=dose(3, 30)):
+                eventually(lambda: committed(settings) > 0, "it gets on")
+                disk.fill()
+
+                def ended() -> bool:
+                    if server.process is None or server.process.poll() is not None:
+                        return True
+                    with connect(settings, Role.ADMIN, autocommit=True) as admin:
+                        admin.execute("select pg_switch_wal()")  # a new file of the log, as after 16 MB
+                    return False
+
+                eventually(ended, "PostgreSQL ends itself")
+                disk.free()
+                server.start()
+            eventually(lambda: has_read_everything(settings), "everything is read", 300)
+            assert process.popen.poll() is None, process.tail()
+        assert "No space left" in (tmp_path / "postgres.log").read_text()
+        prove(settings)
+        _drop(warehouse)
+    finally:
+        server.stop()
