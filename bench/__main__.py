@@ -1,4 +1,4 @@
-"""Run the measurements and write ``build/bench.json``: ``python -m bench [--only generator|ingest|warehouse|demo]``."""
+"""Run the measurements and write ``build/bench.json``: ``python -m bench [--only PART]``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Any
 from shop_platform.errors import ShopError
 
 PARTS = ("generator", "ingest", "warehouse", "demo")
-# Minutes and gigabytes: only when asked for by name.
-LONG_PARTS = ("ingest_soak",)
+# Minutes and gigabytes, or Java and environments of their own: only when asked for by name.
+LONG_PARTS = ("ingest_peers", "ingest_soak")
+# `--only ingest` measures the peers too, after the own figures.
+_TOGETHER = {"ingest": ("ingest", "ingest_peers")}
 OUTPUT = Path(__file__).resolve().parent.parent / "build" / "bench.json"
 
 
@@ -25,7 +27,7 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS + LONG_PARTS, help="one part instead of all")
     only = parser.parse_args().only
     known = {row["name"]: row for row in json.loads(OUTPUT.read_text())} if OUTPUT.exists() else {}
-    for part in [only] if only else PARTS:
+    for part in _TOGETHER.get(only, (only,)) if only else PARTS:
         sys.stderr.write(f"measuring {part} …\n")
         for row in importlib.import_module(f"bench.{part}").run():
             row |= {
@@ -34,8 +36,8 @@ def main() -> int:
             }
             known[row["name"]] = row
             sys.stdout.write(_line(row) + "\n")
-    OUTPUT.parent.mkdir(exist_ok=True)
-    OUTPUT.write_text(json.dumps(list(known.values()), indent=2) + "\n")
+        OUTPUT.parent.mkdir(exist_ok=True)
+        OUTPUT.write_text(json.dumps(list(known.values()), indent=2) + "\n")
     sys.stderr.write(f"written to {OUTPUT}\n")
     return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 import uuid
 from collections.abc import Callable, Iterable
@@ -33,6 +32,8 @@ SourceUri = Annotated[
 ]
 _UTC_TIME = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _PATH = re.compile(r" - at `(.+)`$")
+# An odd number of backslashes before u0000; two of them are a backslash itself.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _FAMILY = re.compile(r"^(.+)\.v([1-9][0-9]*)$")
 
 
@@ -149,6 +150,7 @@ class Contract:
                         if strings[0] == event.subject and fits(join(strings)):
                             if b"\\" in value:  # one character is looked for many times faster than two
                                 _refuse_forbidden_characters(bytes(event.data).decode(), event.type)
+                            _refuse_time_beyond_the_calendar(event.time)
                             return event
                 except (msgspec.DecodeError, RecursionError):
                     pass
@@ -194,6 +196,7 @@ class Contract:
                 envelope.type,
             )
         _refuse_forbidden_characters(bytes(envelope.data).decode(), envelope.type)
+        _refuse_time_beyond_the_calendar(envelope.time)
         if len(self._sources) < _MAX_SOURCES:
             self._sources.add(envelope.source)
         return _decode_quickly(value)
@@ -251,7 +254,7 @@ def _first(convert: Callable[[str], _T], *candidates: object) -> _T | None:
             continue
         try:
             return convert(candidate.decode() if isinstance(candidate, bytes) else str(candidate))
-        except (ValueError, UnicodeDecodeError, msgspec.ValidationError):
+        except (ValueError, OverflowError, UnicodeDecodeError, msgspec.ValidationError):
             continue
     return None
 
@@ -261,7 +264,7 @@ def _as_id(text: str) -> str:
 
 
 def _as_time(text: str) -> dt.datetime:
-    return msgspec.convert(text, _UTC_TIME)
+    return msgspec.convert(text, _UTC_TIME).astimezone(dt.UTC)
 
 
 def _violation(
@@ -273,18 +276,22 @@ def _violation(
 
 
 def _refuse_forbidden_characters(data: str, event_type: str) -> None:
-    """Refuse what JSON may escape and PostgreSQL cannot store: NUL and lone surrogates."""
-    if "\\u" not in data:
-        return
-    plain = json.dumps(json.loads(data), ensure_ascii=False)
-    try:
-        plain.encode()
-    except UnicodeEncodeError:
-        raise ContractViolation(
-            ErrorClass.FORBIDDEN_CHARACTER, "a string holds half of a surrogate pair", "$.data", event_type
-        ) from None
-    # json.dumps escapes control characters again, so a real NUL shows as an odd number of backslashes before u0000.
-    if re.search(r"(?<!\\)(?:\\\\)*\\u0000", plain):
+    """Refuse what JSON may escape and PostgreSQL cannot store: NUL (the decoder refuses halves of surrogate pairs).
+
+    Looked for in the text: a document that the decoder accepts may be too deep, or its numbers too long, for json.
+    """
+    if "\\u0000" in data and _NUL.search(data):
         raise ContractViolation(
             ErrorClass.FORBIDDEN_CHARACTER, "a string holds the NUL character (\\u0000)", "$.data", event_type
         )
+
+
+def _refuse_time_beyond_the_calendar(time: dt.datetime) -> None:
+    """Refuse a time before the year 1 or after the year 9999 in UTC: no Python program could read it back."""
+    if not 1 < time.year < 9999:
+        try:
+            time.astimezone(dt.UTC)
+        except OverflowError:
+            raise ContractViolation(
+                ErrorClass.ENVELOPE_INVALID, f"time '{time.isoformat()}' lies outside of the years 1 to 9999", "$.time"
+            ) from None

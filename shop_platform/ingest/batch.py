@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import NamedTuple, Protocol
 
 from shop_platform.events.decode import CONTRACT, Contract, ContractViolation, ErrorClass, Event, attribute
@@ -20,6 +21,9 @@ LATE_AFTER_US = 3600 * 1_000_000
 _HOUR_US = 3600 * 1_000_000
 # A clock that runs ahead must not make everything after it late.
 _FUTURE_US = 300 * 1_000_000
+# The year 10000: a producer may claim any time for its message.
+_END_OF_TIME_MS = 253_402_300_800_000
+_ask_headers = methodcaller("headers")
 
 
 class Message(Protocol):
@@ -268,9 +272,21 @@ def _slice(batch: Batch, place: Place, marks: Mapping[Place, Mark]) -> Partition
     return part
 
 
+def readable_headers(message: Message) -> Headers:
+    """Return the headers; one stand-in when the name of one is not UTF-8.
+
+    confluent-kafka fails with a SystemError then, and crashes the process when it is asked again. `methodcaller`:
+    a plain call that the interpreter has specialised does not even notice the error, and crashes at once.
+    """
+    try:
+        return _ask_headers(message) or []
+    except SystemError:
+        return [("(unreadable: the name of a header is not UTF-8)", None)]
+
+
 def dead_letter(message: Message, violation: ContractViolation) -> DeadLetter:
     """Return the dead letter of ``message``: everything a later replay needs."""
-    headers = message.headers() or []
+    headers = readable_headers(message)
     kind, timestamp = message.timestamp()
     event_id, event_time = attribute(message.value(), headers)
     return DeadLetter(
@@ -280,7 +296,7 @@ def dead_letter(message: Message, violation: ContractViolation) -> DeadLetter:
         key=message.key(),
         value=message.value(),
         headers=headers,
-        message_time_ms=timestamp if kind else None,
+        message_time_ms=timestamp if kind and 0 <= timestamp < _END_OF_TIME_MS else None,
         error_class=violation.error_class,
         error=str(violation),
         schema_path=violation.path,

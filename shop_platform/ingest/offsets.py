@@ -183,6 +183,23 @@ def lock_positions(connection: Connection, expected: Sequence[Position]) -> None
             )
 
 
+def end_silent_holders(connection: Connection, expected: Sequence[Position]) -> list[int]:
+    """End the sessions of this role that keep ``expected`` locked while their client is silent; return their pids.
+
+    No timeout of PostgreSQL's ends a COPY whose client was stopped or cut off: its partitions would be blocked for as
+    long as that lasts. Silent is who has been waiting for its client longer than the lock timeout.
+    """
+    rows = connection.execute(
+        "select a.pid from ops.ingest_offsets as o join pg_stat_activity as a on a.backend_xid = o.xmax"
+        " where (o.topic_id, o.partition) in (select * from unnest(%s::text[], %s::int[]))"
+        " and a.usename = current_user and a.pid <> pg_backend_pid() and a.wait_event = 'ClientRead'"
+        " and a.state_change < clock_timestamp() - current_setting('lock_timeout')::interval"
+        " group by a.pid having pg_terminate_backend(a.pid, 5000)",
+        [[position.topic_id for position in expected], [position.partition for position in expected]],
+    ).fetchall()
+    return [pid for (pid,) in rows]
+
+
 def move_on(connection: Connection, positions: Sequence[Position], writer: str) -> None:
     """Store ``positions`` of locked partitions, in the transaction that writes the rows."""
     connection.execute(

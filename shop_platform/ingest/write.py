@@ -15,7 +15,9 @@ from shop_platform.ingest.bury import bury
 from shop_platform.ingest.encode import from_epoch_us
 from shop_platform.ingest.land import land, land_carefully
 from shop_platform.ingest.ledger import Hours, note_batch, note_hours
-from shop_platform.ingest.offsets import Connection, Position, lock_positions, move_on
+from shop_platform.ingest.offsets import Connection, Position, end_silent_holders, lock_positions, move_on
+
+_CAREFUL_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,19 @@ def write_batch(
     expected = [positions[place] for place in batch.slices]
     try:
         return _transaction(connection, batch, expected, writer, admit, careful=False)
-    except (errors.UniqueViolation, psycopg.DataError):
+    except errors.LockNotAvailable:
+        if not end_silent_holders(connection, expected):
+            raise
+    except (errors.UniqueViolation, errors.DeadlockDetected, psycopg.DataError):
         # A repeated id that did not look like one, or a value that only PostgreSQL refuses: rare, so the usual batch
-        # pays for no savepoint and no stage.
-        return _transaction(connection, batch, expected, writer, admit, careful=True)
+        # pays for no savepoint and no stage. A deadlock: two writers land the same ids in opposite orders.
+        pass
+    for _ in range(_CAREFUL_ATTEMPTS - 1):
+        try:
+            return _transaction(connection, batch, expected, writer, admit, careful=True)
+        except errors.DeadlockDetected:
+            continue
+    return _transaction(connection, batch, expected, writer, admit, careful=True)
 
 
 def _transaction(

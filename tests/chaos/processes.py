@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,13 @@ def committed(settings: Settings) -> int:
     """Return how many messages the warehouse has passed, over all partitions."""
     with connect(settings, Role.INGEST) as connection:
         return sum(stored_offsets(connection).values())
+
+
+def get_on(settings: Settings, messages: int, of: int) -> None:
+    """Wait until the warehouse has passed so many ``messages`` more, or nearly all ``of`` them."""
+    before = eventually(lambda: [committed(settings)], "the warehouse answers")[0]
+    goal = min(before + messages, of - 1)
+    eventually(lambda: committed(settings) >= goal, f"it gets on from {before} to {goal} messages")
 
 
 def ledger_ends(settings: Settings) -> dict[tuple[str, int], int]:
@@ -120,9 +127,11 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(command: list[str], settings: Settings, log: Path) -> Iterator[Process]:
-    """Run a child with these settings until the block ends."""
-    process = Process(command, settings.process_environment(), log)
+def running(
+    command: list[str], settings: Settings, log: Path, *, environment: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """Run a child with these settings (and ``environment``) until the block ends."""
+    process = Process(command, settings.process_environment() | dict(environment or {}), log)
     try:
         yield process
     finally:

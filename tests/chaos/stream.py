@@ -64,10 +64,11 @@ def late(rng: random.Random, messages: Sequence[Message], share: float, *, days:
 
 
 def at_another_time(message: Message, moment: str) -> Message:
-    """Return ``message`` as a clock that is wrong, or of another zone, would have told it."""
+    """Return ``message`` as a clock that is wrong, or of another zone, would have told it; the ledger is in UTC."""
     assert message.event_time.encode() in message.value
     value = message.value.replace(message.event_time.encode(), moment.encode(), 1)
-    return message._replace(value=value, event_time=moment)
+    utc = dt.datetime.fromisoformat(moment).astimezone(dt.UTC).isoformat()
+    return message._replace(value=value, event_time=utc)
 
 
 def as_message(envelope: dict[str, Any], value: bytes | None = None, *, time_ms: int = 0) -> Message:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.chaos.dose import FULL, REPEAT, dose, full_only
-from tests.chaos.processes import committed, eventually, has_read_everything, read_everything, service
+from tests.chaos.processes import committed, eventually, get_on, has_read_everything, read_everything, service
 from tests.chaos.proof import prove
 from tests.chaos.proxy import Proxy
 from tests.chaos.stream import history, producing, send
@@ -32,8 +32,7 @@ def test_connections_that_are_cut_again_and_again(shop, lines, rng, tmp_path):
     with service(through, tmp_path / "service.log") as process:
         with producing(shop.settings, messages, seconds=dose(4, 60)):
             for _ in range(dose(4, 40)):
-                goal = committed(shop.settings) + rng.randrange(1, max(len(messages) // dose(8, 60), 2))
-                eventually(lambda goal=goal: committed(shop.settings) >= min(goal, len(messages) - 1), "it gets on")
+                get_on(shop.settings, rng.randrange(1, len(messages) // dose(8, 60)), of=len(messages))
                 rng.choice((postgres, postgres, kafka)).cut()
         eventually(lambda: has_read_everything(shop.settings), "everything is read", 300)
         assert process.popen.poll() is None, process.tail()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import psutil
 import pytest
 from psycopg import sql
 
@@ -11,13 +12,15 @@ from shop_platform.ingest.reader import PartitionReader
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from tests.chaos.crew import Crew
-from tests.chaos.dose import FULL, REPEAT, dose
+from tests.chaos.dose import FULL, REPEAT, dose, full_only
 from tests.chaos.processes import (
     TOPIC_NAMES,
     committed,
     eventually,
+    get_on,
     go_to_the_end,
     has_read_everything,
+    running,
     service,
     victim,
 )
@@ -54,8 +57,8 @@ def test_a_stopped_service_that_wakes_up(shop, rng, tmp_path):
         for turn in range(dose(1, 4)):
             messages = repeated(rng, history(rng, dose(2_500, 20_000)), 0.05)
             with producing(settings, messages, f"chaos-{turn:06d}", seconds=dose(2, 20)):
-                goal = committed(settings) + rng.randrange(1, len(messages) // 2)
-                eventually(lambda goal=goal: committed(settings) >= goal, "they get on")
+                before = committed(settings)
+                get_on(settings, rng.randrange(1, len(messages) // 2), of=before + len(messages))
                 sleeper.send(signal.SIGSTOP)
             eventually(lambda: has_read_everything(settings), "the other one reads everything alone")
             send(settings, history(rng, 300), f"awake-{turn:06d}")
@@ -126,3 +129,26 @@ def test_readers_that_come_and_go(shop, rng):
         crew.dismiss_all()
     prove(settings)
     assert crew.problems == [], REPEAT
+
+
+@full_only
+def test_a_fleet_whose_members_are_killed_and_then_its_head(shop, rng, tmp_path):
+    """A member is started again; without their head no member may go on writing where nobody looks after it."""
+    settings = shop.settings.model_copy(update={"ingest_batch_messages": 300})
+    command = ["-m", "shop_platform.cli", "ingest", "--processes", "3"]
+    with running(command, settings, tmp_path / "fleet.log") as fleet:
+        head = psutil.Process(fleet.popen.pid)
+        eventually(lambda: sorted(holders(settings).values()) == [9, 9, 9], "the three share the partitions")
+        with producing(settings, history(rng, 30_000), seconds=40):
+            for _ in range(3):
+                members = head.children()
+                rng.choice(members).kill()
+                eventually(lambda known=members: set(head.children()) - set(known), "a new member is started")
+                eventually(lambda: sorted(holders(settings).values()) == [9, 9, 9], "the three share the partitions")
+            members = head.children()
+            fleet.kill()
+            _, alive = psutil.wait_procs(members, timeout=30)
+            assert not alive, REPEAT
+    with service(settings, tmp_path / "service.log"):
+        eventually(lambda: has_read_everything(settings), "another service reads everything")
+    prove(settings)

@@ -11,6 +11,8 @@ import crc32c
 _PRODUCE, _VERSION = 0, 3
 _SECONDS = 20.0
 
+Headers = Sequence[tuple[bytes, bytes | None]]
+
 
 def send_record(
     bootstrap: str,
@@ -19,7 +21,7 @@ def send_record(
     value: bytes,
     *,
     key: bytes = b"k",
-    headers: Sequence[tuple[bytes, bytes]] = (),
+    headers: Headers = (),
     time_ms: int = 0,
 ) -> int:
     """Produce one record and return its offset; raise :class:`AssertionError` when the broker refuses it."""
@@ -52,11 +54,13 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _sized(data: bytes) -> bytes:
+def _sized(data: bytes | None) -> bytes:
+    if data is None:
+        return _varint(-1)
     return _varint(len(data)) + data
 
 
-def _batch(key: bytes, value: bytes, headers: Sequence[tuple[bytes, bytes]], time_ms: int) -> bytes:
+def _batch(key: bytes, value: bytes, headers: Headers, time_ms: int) -> bytes:
     record = b"\x00" + _varint(0) + _varint(0) + _sized(key) + _sized(value)
     record += _varint(len(headers)) + b"".join(_sized(name) + _sized(content) for name, content in headers)
     checked = struct.pack(">hiqqqhii", 0, 0, time_ms, time_ms, -1, -1, -1, 1) + _sized(record)

@@ -8,7 +8,7 @@ ranked as (
         order_id,
         line_number,
         amount,
-        rank() over (partition by refund_id order by issued_at, event_id) as telling
+        rank() over (partition by order_id, refund_id order by issued_at, event_id) as telling
     from {{ ref('stg_refund_lines') }}
 ),
 
@@ -31,6 +31,7 @@ select
     coalesce(ordered_lines.category, 'unknown') as category,
     ranked.amount
 from ranked
-inner join {{ ref('int_counted_refunds') }} as refunds on ranked.refund_id = refunds.refund_id
+inner join {{ ref('int_counted_refunds') }} as refunds
+    on ranked.refund_id = refunds.refund_id and ranked.order_id = refunds.order_id
 left join ordered_lines on ranked.order_id = ordered_lines.order_id and ranked.line_number = ordered_lines.line_number
 where ranked.telling <= 1

@@ -49,7 +49,7 @@ attempts as (
         status,
         amount,
         attempted_at,
-        row_number() over (partition by payment_id order by attempted_at desc, event_id desc) as recency
+        row_number() over (partition by order_id, payment_id order by attempted_at desc, event_id desc) as recency
     from {{ rows_to_build(ref('stg_payments'), 'order_id') }} as events
 ),
 
@@ -78,7 +78,7 @@ tellings as (
     select
         order_id,
         amount,
-        row_number() over (partition by refund_id order by issued_at, event_id) as telling
+        row_number() over (partition by order_id, refund_id order by issued_at, event_id) as telling
     from {{ rows_to_build(ref('stg_refunds'), 'order_id') }} as events
 ),
 

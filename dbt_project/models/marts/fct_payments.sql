@@ -2,7 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy='delete+insert',
-        unique_key='payment_id',
+        unique_key='order_id',
         on_schema_change='fail',
         indexes=[
             {'columns': ['order_id']},
@@ -25,15 +25,17 @@ placed as (
     select distinct order_id from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
 ),
 
--- An attempt that was told twice (pending failure, then success) stands as it was told last.
+-- An attempt that was told twice (pending failure, then success) stands as it was told last. Within its order: if two
+-- orders claim the same one, neither may change what the other shows.
 attempts as (
     select
         *,
-        row_number() over (partition by payment_id order by attempted_at desc, event_id desc) as recency
+        row_number() over (partition by order_id, payment_id order by attempted_at desc, event_id desc) as recency
     from {{ rows_to_build(ref('stg_payments'), 'order_id') }} as events
 )
 
 select
+    {{ surrogate_key(['attempts.order_id', 'attempts.payment_id']) }} as order_payment_id,
     attempts.payment_id,
     attempts.order_id,
     attempts.attempted_at,

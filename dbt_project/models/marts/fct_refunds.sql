@@ -2,7 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy='delete+insert',
-        unique_key='refund_id',
+        unique_key='order_id',
         on_schema_change='fail',
         indexes=[
             {'columns': ['order_id']},
@@ -29,11 +29,12 @@ placed as (
 refunds as (
     select
         *,
-        row_number() over (partition by refund_id order by issued_at, event_id) as telling
+        row_number() over (partition by order_id, refund_id order by issued_at, event_id) as telling
     from {{ rows_to_build(ref('stg_refunds'), 'order_id') }} as events
 )
 
 select
+    {{ surrogate_key(['refunds.order_id', 'refunds.refund_id']) }} as order_refund_id,
     refunds.refund_id,
     refunds.order_id,
     refunds.return_id,
