@@ -186,10 +186,11 @@ TRUST = Section(
         (
             timeseries(
                 "Reconciliation",
-                "Events that were produced and are nowhere, and events that nobody produced; both must stay at zero.",
+                "Events that were produced and are nowhere, events that nobody produced, hours of event time that do"
+                " not add up: all must stay at zero. Given up: lost, and accepted by a person.",
                 "short",
                 """
-                select checked_at as "time", missing, unexpected
+                select checked_at as "time", missing, unexpected, given_up, hours_off
                 from ops.reconciliations
                 where $__timeFilter(checked_at)
                 order by 1

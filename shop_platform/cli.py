@@ -85,8 +85,14 @@ def up(
 
 
 @app.command()
-def status(json_: Json = False) -> None:
-    """Show counts, lag, freshness and the last runs."""
+def status(
+    lag: Annotated[bool, typer.Option("--lag", help="Show every partition, not only those that are behind.")] = False,
+    json_: Json = False,
+) -> None:
+    """Show counts, lag, freshness and the last runs.
+
+    Exit codes: 1 something could not be looked at; 3 the ingestion has halted and waits for a decision.
+    """
     from shop_platform.operations.status import collect
 
     found = collect(_settings())
@@ -97,9 +103,11 @@ def status(json_: Json = False) -> None:
 
         from shop_platform.local.screen import status_table
 
-        Console().print(status_table(found))
+        Console().print(status_table(found, **({"partitions": None} if lag else {})))
     if found.problems:
         raise typer.Exit(1)
+    if found.halts:
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -205,9 +213,15 @@ def verify(
     settings = _settings()
     verdict: dict[str, Any] = {}
     if only != "i2":
-        verdict["i1"] = reconcile(settings).as_dict()
+        reconciled = reconcile(settings)
+        verdict["i1"] = reconciled.as_dict()
+        verdict["hours"] = verdict["i1"].pop("hours")
         if not json_:
             _print(_sentence_i1(verdict["i1"]))
+            hours = verdict["hours"]
+            _print(f"Hours: {hours['hours']:,} partitions and hours of event time, {hours['off']:,} do not add up")
+            for hour in reconciled.hours.worst[:10]:
+                _print(f"  {hour.sentence()}")
     if only != "i1":
         verdict["i2"] = rebuild_and_compare(settings).as_dict()
         if not json_:
@@ -221,9 +235,10 @@ def verify(
 def _sentence_i1(i1: dict[str, Any]) -> str:
     produced = "no producer's ledger" if i1["produced"] is None else f"{i1['produced']:,} produced"
     word = "holds" if i1["holds"] else "IS BROKEN"
+    given_up = f" + {i1['given_up']:,} given up" if i1["given_up"] else ""
     extra = "" if i1["holds"] else f"; missing {i1['missing']}, unexpected {i1['unexpected']}, both {i1['in_both']}"
     return (
-        f"I1 {word}: {produced} = {i1['landed']:,} landed + {i1['dead_lettered']:,} dead-lettered"
+        f"I1 {word}: {produced} = {i1['landed']:,} landed + {i1['dead_lettered']:,} dead-lettered{given_up}"
         f" ({i1['duplicates']:,} duplicates dropped, {i1['in_flight']:,} in flight){extra}"
     )
 

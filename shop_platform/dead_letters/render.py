@@ -142,6 +142,6 @@ def discard_lines(report: DiscardReport) -> Iterator[str]:
 
 def reopen_lines(report: DiscardReport) -> Iterator[str]:
     """Yield what waits again."""
-    yield f"{report.reopened:,} wait again"
+    yield f"{report.reopened:,} waiting again"
     if report.unchanged:
         yield f"{report.unchanged:,} were waiting already."

@@ -76,8 +76,8 @@ def asyncapi() -> dict[str, Any]:
             "description": (
                 "CloudEvents 1.0 in structured JSON mode. `id` is a UUID (version 7 recommended: it keeps the"
                 " warehouse's index local); a repeated id lands once. An unknown or invalid event becomes a dead"
-                f" letter. At most {MAX_MESSAGE_BYTES:,} bytes a message. The optional Kafka header `ce_id` repeats"
-                " the id, so that even an unreadable message can be attributed."
+                f" letter. At most {MAX_MESSAGE_BYTES:,} bytes a message. The optional Kafka headers `ce_id` and"
+                " `ce_time` repeat id and time, so that even an unreadable message can be attributed."
             ),
         },
         "defaultContentType": CONTENT_TYPE,

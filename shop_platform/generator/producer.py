@@ -13,6 +13,7 @@ from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPIC_BY_NAME
 from shop_platform.generator.ledger import Ledger
 from shop_platform.generator.message import Message
+from shop_platform.kafka_connect import explain
 from shop_platform.settings import Settings
 
 _CONNECT_SECONDS = 15
@@ -32,6 +33,7 @@ class LedgeredProducer:
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._ledger = ledger
         self._bootstrap = settings.kafka_bootstrap
+        self._settings = settings
         self.sent = 0
         self.acknowledged = 0
         self.failed = 0
@@ -68,10 +70,7 @@ class LedgeredProducer:
         try:
             there = self._producer.list_topics(timeout=_CONNECT_SECONDS).topics
         except KafkaException as error:
-            raise ShopError(
-                f"Kafka at {self._bootstrap} does not answer: {error.args[0].str()}",
-                "Is the stack up (`shop up` or `make demo`), and does SHOP_KAFKA_BOOTSTRAP point at it?",
-            ) from error
+            raise explain(self._settings, error) from error
         missing = sorted(set(TOPIC_BY_NAME) - set(there))
         if missing:
             raise ShopError(f"Kafka has no topic {', '.join(missing)}", "Create the topics with `shop topics`.")

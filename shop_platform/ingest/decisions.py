@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -11,6 +12,7 @@ from shop_platform.events.registry import TOPIC_BY_NAME
 from shop_platform.ingest.halts import BURST, close_halt, open_halts, record_halt
 from shop_platform.ingest.offsets import Connection, Mismatch, Stored, judge_position, judge_topic, stored_positions
 from shop_platform.ingest.topics import TopicState, topic_states, unreachable
+from shop_platform.kafka_connect import patiently
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
@@ -68,7 +70,10 @@ def _watermarks(settings: Settings, topic: str, partitions: int) -> dict[int, tu
     consumer = Consumer(settings.kafka_client(group_id="shop-offsets", log_level=0))
     try:
         return {
-            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_TIMEOUT_SECONDS)
+            number: patiently(
+                partial(consumer.get_watermark_offsets, TopicPartition(topic, number), timeout=_TIMEOUT_SECONDS),
+                _TIMEOUT_SECONDS,
+            )
             for number in range(partitions)
         }
     except KafkaException as error:

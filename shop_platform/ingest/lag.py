@@ -6,13 +6,15 @@ import datetime as dt
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, TopicPartition
 
 from shop_platform.events.registry import TOPICS
 from shop_platform.ingest.batch import Place
 from shop_platform.ingest.offsets import Connection
-from shop_platform.ingest.topics import unreachable
+from shop_platform.ingest.topics import admin_client, unreachable
+from shop_platform.kafka_connect import patiently
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
@@ -39,14 +41,15 @@ def end_offsets(settings: Settings) -> dict[Place, tuple[int, int]]:
     """Return (low, high) watermarks of every partition of the contract's topics that exist."""
     consumer = Consumer(settings.kafka_client(group_id="shop-lag", log_level=0))
     try:
-        metadata = consumer.list_topics(timeout=_TIMEOUT_SECONDS)
+        # A refusal is known in a second that way, and named.
+        metadata = admin_client(settings).list_topics(timeout=_TIMEOUT_SECONDS)
         found = {}
         for topic in TOPICS:
             known = metadata.topics.get(topic.name)
             for partition in known.partitions if known is not None and known.error is None else ():
-                found[topic.name, partition] = consumer.get_watermark_offsets(
-                    TopicPartition(topic.name, partition), timeout=_TIMEOUT_SECONDS
-                )
+                place = TopicPartition(topic.name, partition)
+                ask = partial(consumer.get_watermark_offsets, place, timeout=_TIMEOUT_SECONDS)
+                found[topic.name, partition] = patiently(ask, _TIMEOUT_SECONDS)
         return found
     except KafkaException as error:
         raise unreachable(settings, error) from error

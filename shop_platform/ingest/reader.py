@@ -31,6 +31,8 @@ from shop_platform.ingest.offsets import (
 )
 from shop_platform.ingest.topics import TopicState, topic_states, unreachable
 from shop_platform.ingest.write import Written, write_batch
+from shop_platform.kafka_connect import patiently
+from shop_platform.kafka_errors import forbids
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
@@ -282,8 +284,11 @@ class PartitionReader:
     def _position_of(self, topic: str, partition: int) -> Position:
         """Return where to go on; raise :class:`OffsetMismatchError` when Kafka and the warehouse disagree."""
         try:
-            low, high = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=_WATERMARK_TIMEOUT_SECONDS
+            low, high = patiently(
+                lambda: self._consumer.get_watermark_offsets(
+                    TopicPartition(topic, partition), timeout=_WATERMARK_TIMEOUT_SECONDS
+                ),
+                _WATERMARK_TIMEOUT_SECONDS,
             )
         except KafkaException as error:
             raise unreachable(self._settings, error) from error
@@ -314,6 +319,9 @@ class PartitionReader:
             self.check_topics()
             for topic, partition in list(self._committed):
                 self._position_of(topic, partition)
+        if forbids(error):
+            cause = KafkaException(error)
+            raise unreachable(self._settings, cause) from cause
         if error.fatal():
             raise ShopError(f"The Kafka client gave up: {error.str()}", "See the broker's log.", exit_code=1)
         log.warning("kafka_error", error=error.str(), retriable=error.retriable())

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException
 
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPICS
+from shop_platform.ingest.behind import BehindWatch
 from shop_platform.ingest.halts import record_halt
 from shop_platform.ingest.health import HALTED, RUNNING, STARTING, WAITING, Health, HealthServer, Watchdog
 from shop_platform.ingest.lag import HEARTBEAT_SECONDS
@@ -81,7 +82,7 @@ def _serve(
         health.writer, health.state, health.reason = reader.writer, STARTING, ""
         reader.subscribe()
         log.info("ingest_started", writer=reader.writer)
-        pulse = _Pulse(reader, health)
+        pulse = _Pulse(reader, health, BehindWatch(settings))
         try:
             while not stop.is_set():
                 written = reader.step(settings.ingest_batch_messages, settings.ingest_linger_ms / 1000)
@@ -98,8 +99,9 @@ def _serve(
 class _Pulse:
     """Writes the sign of life and the lag every two seconds, looks whether the topics are still the same ones."""
 
-    def __init__(self, reader: PartitionReader, health: Health) -> None:
+    def __init__(self, reader: PartitionReader, health: Health, behind: BehindWatch) -> None:
         self._reader = reader
+        self._behind = behind
         self._health = health
         self._next_beat = self._next_check = self._next_summary = 0.0
         self._rows = self._dead = self._rows_in_summary = 0
@@ -151,6 +153,9 @@ class _Pulse:
         health.lag, health.rows_per_second, health.partitions = lag, rate, len(positions)
         if not lag:
             health.progress()
+        since = self._behind.since(
+            {place: positions[place].next_offset for place, end in ends.items() if end > positions[place].next_offset}
+        )
         partitions = json.dumps([f"{topic}/{partition}" for topic, partition in sorted(positions)])
 
         def write(connection: psycopg.Connection[tuple[object, ...]]) -> None:
@@ -164,10 +169,16 @@ class _Pulse:
             )
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    "insert into ops.kafka_lag (topic, partition, end_offset, next_offset, measured_at)"
-                    " values (%s, %s, %s, %s, now()) on conflict (topic, partition) do update set"
+                    "insert into ops.kafka_lag (topic, partition, end_offset, next_offset, measured_at, behind_since)"
+                    " values (%s, %s, %s, %s, now(), %s) on conflict (topic, partition) do update set"
+                    " behind_since = case when excluded.next_offset >= excluded.end_offset then null"
+                    " when kafka_lag.next_offset = excluded.next_offset"
+                    " then coalesce(excluded.behind_since, kafka_lag.behind_since) else excluded.behind_since end,"
                     " end_offset = excluded.end_offset, next_offset = excluded.next_offset, measured_at = now()",
-                    [(*place, end, positions[place].next_offset) for place, end in sorted(ends.items())],
+                    [
+                        (*place, end, positions[place].next_offset, since.get(place))
+                        for place, end in sorted(ends.items())
+                    ],
                 )
 
         self._reader.execute(write)

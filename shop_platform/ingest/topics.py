@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -11,9 +12,13 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPICS
 from shop_platform.kafka_connect import connected_admin, explain
+from shop_platform.kafka_errors import forbids
 from shop_platform.settings import Settings
 
 _TIMEOUT_SECONDS = 15
+_POLL_SECONDS = 0.1
+# librdkafka tells of a request's time-out at about that time: a future must not give up first, and with another error.
+_RESULT_SECONDS = _TIMEOUT_SECONDS + 5
 # Long enough to restore yesterday's backup and read everything since (docs/architecture.md, recovery).
 _RETENTION_MS = 7 * 24 * 3600 * 1000
 
@@ -42,18 +47,31 @@ def ensure_topics(settings: Settings, *, retention_ms: int | None = None) -> lis
         new = [NewTopic(t.name, t.partitions, settings.kafka_replication_factor, config=config) for t in missing]
         for name, future in admin.create_topics(new, operation_timeout=_TIMEOUT_SECONDS).items():
             try:
-                future.result(_TIMEOUT_SECONDS)
+                future.result(_RESULT_SECONDS)
                 created.append(name)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise ShopError(f"Topic {name} could not be created: {error.args[0].str()}") from error
+                    hint = "It takes the rights in docs/kafka-security.md#rights." if forbids(error.args[0]) else ""
+                    raise ShopError(f"Topic {name} could not be created: {error.args[0].str()}", hint) from error
     grow = [NewPartitions(t.name, t.partitions) for t in TOPICS if 0 < existing.get(t.name, 0) < t.partitions]
     for name, future in (admin.create_partitions(grow) if grow else {}).items():
         try:
-            future.result(_TIMEOUT_SECONDS)
+            future.result(_RESULT_SECONDS)
         except KafkaException as error:
             raise ShopError(f"Partitions of {name} could not be added: {error.args[0].str()}") from error
+    if missing or grow:
+        _wait_until_known(admin, settings)
     return created
+
+
+def _wait_until_known(admin: AdminClient, settings: Settings) -> None:
+    """Wait until the brokers give out what the controller has made; a reader would find no topic before."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while any(t.partitions > (known := _metadata(admin, settings)).get(t.name, 0) for t in TOPICS):
+        if time.monotonic() > deadline:
+            absent = ", ".join(t.name for t in TOPICS if t.partitions > known.get(t.name, 0))
+            raise ShopError(f"Kafka has made {absent}, but its brokers do not know of it", "Look at the brokers' logs.")
+        time.sleep(_POLL_SECONDS)
 
 
 def _metadata(admin: AdminClient, settings: Settings) -> dict[str, int]:
@@ -85,7 +103,7 @@ def topic_states(settings: Settings, names: list[str]) -> dict[str, TopicState]:
     found, missing = {}, []
     for name, future in admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_SECONDS).items():
         try:
-            topic = future.result(_TIMEOUT_SECONDS)
+            topic = future.result(_RESULT_SECONDS)
             found[name] = TopicState(str(topic.topic_id), len(topic.partitions))
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:

@@ -209,6 +209,8 @@ class _Demo:
             f"I1 {'holds' if i1.holds else 'IS BROKEN'}: {i1.produced or 0:,} produced = {i1.landed:,} landed +"
             f" {i1.dead_lettered:,} dead-lettered; {i1.duplicates:,} duplicates dropped"
         )
+        for hour in i1.hours.worst:
+            console.print(f"  {hour.sentence()}")
         rows = sum(mart.rows for mart in i2.marts.values())
         console.print(f"I2 {'holds' if i2.holds else 'IS BROKEN'}: {len(i2.marts)} marts, {rows:,} rows recomputed")
         for name, mart in i2.marts.items():
@@ -216,7 +218,7 @@ class _Demo:
                 console.print(
                     f"  {name}: {mart.only_in_mart} only in the mart, {mart.only_in_rebuild} only in the other"
                 )
-        return 0 if i1.holds and i2.holds else 1
+        return 0 if i1.holds and i1.hours.holds and i2.holds else 1
 
     def _memory(self) -> dict[str, int]:
         process = self.postgres.process

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from shop_platform.errors import ShopError
+from shop_platform.kafka_security import UNSECURED
 from shop_platform.local.ports import first_free
 from shop_platform.settings import Role, Settings, load
 
@@ -121,6 +122,7 @@ class StackFolder:
             pg_host="127.0.0.1",
             pg_port=ports.postgres,
             kafka_bootstrap=f"127.0.0.1:{ports.broker}",
+            **UNSECURED,  # a login for another Kafka may stand in this shell
             dagster_url=f"http://127.0.0.1:{ports.dagster}",
             dashboard_port=ports.dashboard,
             **passwords,

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
+
+from shop_platform.events.registry import TOPICS
 
 Connection = psycopg.Connection[Any]
 
@@ -23,14 +26,38 @@ def load_passed(connection: Connection) -> None:
     )
 
 
+def load_letters(connection: Connection) -> None:
+    """Fill ``reconcile_letter``: at which hour the message of each dead letter is counted, replayed ones as landed.
+
+    That is what could be read of the message, or a person put right; the producer's ledger may say another hour.
+    """
+    replayed = sql.SQL(" union all ").join(
+        sql.SQL(
+            'select d.topic, d.partition, d."offset", r.event_time from ops.dead_letters as d join {} as r'
+            " on r.event_id = d.event_id where d.status = 'replayed'"
+        ).format(sql.Identifier("raw", topic.subject))
+        for topic in TOPICS
+    )
+    connection.execute(
+        sql.SQL(
+            'create temporary table reconcile_letter on commit drop as select distinct on (topic, partition, "offset")'
+            " topic, partition, \"offset\", date_bin('1 hour', event_time, to_timestamp(0)) as hour"
+            ' from (select topic, partition, "offset", event_time from ops.dead_letters'
+            "   where status <> 'replayed' union all {}) as letters"
+        ).format(replayed)
+    )
+    # Without its size the planner may compare every letter of a partition with every message of it.
+    connection.execute("analyze reconcile_letter")
+
+
 def load_produced(connection: Connection, ledger_dir: Path) -> bool:
     """Fill ``reconcile_line`` with the lines below ``ledger_dir``; return whether there is a ledger that accounts
     for everything.
 
-    :func:`load_passed` comes first. ``reconcile_line`` is one acknowledged message: event_id, topic, partition, hour
-    (null: not counted by hour), passed (the warehouse is behind its offset), given_up (passed, but only because a
-    person accepted that Kafka had removed it), read_again (readings beyond the first). Replaces what an earlier call
-    loaded; the tables live until the transaction ends.
+    :func:`load_passed` and :func:`load_letters` come first. ``reconcile_line`` is one acknowledged message: event_id,
+    topic, partition, hour (null: not counted by hour), passed (the warehouse is behind its offset), given_up (passed,
+    but only because a person accepted that Kafka had removed it), read_again (readings beyond the first). Replaces what
+    an earlier call loaded; the tables live until the transaction ends.
     """
     connection.execute("drop table if exists reconcile_ledger, reconcile_line, reconcile_span")
     connection.execute(
@@ -113,10 +140,7 @@ often as (
     from reconcile_ledger as l
     join (select distinct topic, partition from reconcile_span where spans > 1) as p using (topic, partition)
 ),
-untimed as (
-    select distinct topic, partition, "offset" from ops.dead_letters where event_time is null and status <> 'replayed'
-),
-gaps as (
+gaps as materialized (
     -- A gap that a person gave up: noted by the acceptance as a batch without messages. One that was closed because
     -- Kafka had the messages again has no such batch.
     select b.topic, b.partition, b.first_offset, b.next_offset
@@ -133,7 +157,8 @@ judged as (
         l.partition,
         l."offset",
         case
-            when untimed.topic is null and l."offset" >= coalesce(since.next_offset, 0)
+            when letter.topic is not null then letter.hour
+            when l."offset" >= coalesce(since.next_offset, 0)
                 then date_bin(
                     '1 hour',
                     -- PostgreSQL reads no displacement beyond 16 hours; the contract lets 23:59 through.
@@ -150,7 +175,8 @@ judged as (
     from reconcile_ledger as l
     left join once on once.topic = l.topic and once.partition = l.partition
     left join often on often.line = l.ctid
-    left join untimed on untimed.topic = l.topic and untimed.partition = l.partition and untimed."offset" = l."offset"
+    left join reconcile_letter as letter
+        on letter.topic = l.topic and letter.partition = l.partition and letter."offset" = l."offset"
     left join ops.ingest_hours_since as since on since.topic = l.topic and since.partition = l.partition
 )
 select

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from shop_platform.events.registry import TOPICS
 from shop_platform.operations.hours import Hours, load_rows, measure_hours, store_hours
-from shop_platform.operations.produced import load_passed, load_produced
+from shop_platform.operations.produced import load_letters, load_passed, load_produced
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
@@ -112,6 +112,7 @@ def _load_warehouse(connection: Connection) -> None:
     )
     connection.execute("analyze reconcile_landed")
     load_passed(connection)
+    load_letters(connection)
     load_rows(connection)
 
 

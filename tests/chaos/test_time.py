@@ -6,11 +6,15 @@ import datetime as dt
 from collections import Counter
 from zoneinfo import ZoneInfo
 
+from dashboard.data import queries
+from dashboard.data.freshness import Health, judge
+from dashboard.data.pool import Warehouse
+from shop_platform.operations.status import collect
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from tests.chaos.dose import REPEAT, dose
 from tests.chaos.processes import read_everything
-from tests.chaos.stream import at_another_time, from_dbt, history, late, repeated, send
+from tests.chaos.stream import UNTIL, at_another_time, from_dbt, history, late, repeated, send
 from tests.dbt import events as e
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -114,3 +118,24 @@ def test_days_late_shuffled_and_repeated_is_as_if_all_had_come_in_time(world, rn
     differing = [mart for mart in in_order if shuffled[mart] != in_order[mart]]
     assert not differing, f"{differing}; {REPEAT}"
     assert len(in_order["fct_orders"]) > 0 and len(in_order["fct_sessions"]) > 0
+
+
+def test_a_clock_from_the_future_hides_nothing(world, rng):
+    """The shop fell silent months ago; an order from the year 9999 must not make it look fresh, nor break a screen."""
+    settings = world.begin()
+    messages = history(rng, 600)
+    placed = next(m for m in messages if m.topic == "shop.orders" and b"order.placed.v1" in m.value and not m.fault)
+    skewed = at_another_time(placed, "9999-12-31T23:59:59.999999Z")
+    send(settings, [skewed if m is placed else m for m in messages])
+    read_everything(settings)
+    world.prove(settings)
+
+    warehouse = Warehouse(settings)
+    try:
+        coverage = queries.coverage(warehouse)
+        freshness = judge(queries.freshness(warehouse), dt.datetime.now(BERLIN))
+    finally:
+        warehouse.close()
+    assert coverage is not None and coverage.last_day.year <= UNTIL.year, f"{coverage}; {REPEAT}"
+    assert freshness.health is Health.BAD, f"{freshness}; {REPEAT}"
+    assert collect(settings).as_dict()

@@ -53,10 +53,13 @@ def test_letters_with_one_cause_are_one_group_whatever_their_values(settings, wi
         wire.send(view | {"subject": f"other_{number}"}, view["id"])
     bad, _ = broken()
     wire.send(bad, bad["id"])
+    for place in (0, 12):
+        wire.send(b"x" * place + b"\xff")
     wire.deliver()
-    first, second = groups(settings, select())
+    first, torn, second = groups(settings, select())
     assert (first.letters, first.error_class, first.schema_path) == (5, "subject_mismatch", "$.subject")
     assert first.sentence == "subject '...' is not data.session_id '...'"
+    assert (torn.letters, torn.sentence) == (2, "invalid UTF-8 at byte N")
     assert (second.letters, second.event_type, second.example) == (1, "shop.web.page_viewed.v1", 6)
     assert first.first_seen <= first.last_seen
 
@@ -329,6 +332,18 @@ def test_a_bulk_fix_stores_what_becomes_valid_and_counts_the_rest(settings, wire
     assert fix_many(settings, chosen, with_type, actor=ME).unchanged == 3
     assert replay(settings, select(), actor=ME).landed == 3
     assert query(settings, "select distinct data ->> 'page' from raw.web") == [("/mended",)]
+    assert_books_balance(settings)
+
+
+def test_a_letter_that_is_too_large_fits_without_its_largest_part(settings, wire):
+    large = page_view(1)
+    large["data"]["dump"] = "x" * 1_000_001
+    wire.send(large, large["id"])
+    wire.deliver()
+    assert letters(settings, "error_class") == [("too_large",)]
+    edits = read_edits([], ["$.data.dump"], give_id=False)
+    assert fix_many(settings, select(error_class="too_large"), edits, actor=ME).fixed == 1
+    assert replay(settings, select(), actor=ME).landed == 1
     assert_books_balance(settings)
 
 

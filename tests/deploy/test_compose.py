@@ -190,7 +190,8 @@ def test_no_secret_has_a_default_or_stands_in_the_file(project: Json, secrets: P
     )
     for name, service in project["services"].items():
         for key, value in service.get("environment", {}).items():
-            if SECRET.search(key) and not key.endswith("_FILE"):
+            # An empty one is the optional login of a Kafka that has one; what must be given stops compose above.
+            if SECRET.search(key) and not key.endswith("_FILE") and value:
                 assert value in made.values(), f"{name}: {key} does not come from the environment file"
     assert len(set(made.values())) == len(made), "two secrets are the same"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 
 import httpx
 
+from shop_platform.ingest.behind import BehindWatch
 from shop_platform.ingest.lag import services_alive
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.local.ports import any_free
@@ -130,3 +132,17 @@ def test_a_service_that_is_stuck_ends_itself_with_4(shop):
             admin.execute("alter role shop_ingest set lock_timeout = '30s'")
     ingest_until_end(settings.model_copy(update={"ingest_group": "another"}))
     assert landed(settings) == 20 and reconcile(settings).holds
+
+
+def test_what_waits_is_known_since_when_and_what_was_read_is_not_waiting(shop):
+    before = dt.datetime.now(dt.UTC)
+    LedgerProducer(shop.settings).send(page_view(n) for n in range(60))
+    watch = BehindWatch(shop.settings)
+    waiting = {("shop.web", n): 0 for n in range(6)}
+    assert watch.since(waiting) == {}  # nobody waits for the answer
+    eventually(lambda: watch.since(waiting))
+    found = watch.since(waiting)
+    assert found.keys() == waiting.keys()
+    assert all(before - dt.timedelta(seconds=1) <= time <= dt.datetime.now(dt.UTC) for time in found.values())
+    assert watch.since({("shop.web", 3): 0}).keys() == {("shop.web", 3)}
+    assert watch.since({}) == {}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import Producer
 
+from shop_platform.dead_letters.fix import fix_one
+from shop_platform.dead_letters.replay import replay
+from shop_platform.dead_letters.selection import Selection
 from shop_platform.generator.history import run_history
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.operations.reconcile import reconcile
@@ -129,6 +133,34 @@ def test_a_message_whose_time_nobody_can_read_counts_without_an_hour(shop):
     assert outcome.holds and outcome.hours.holds
     (row,) = hours(shop)
     assert (row["event_hour"], row["produced"], row["dead"], row["difference"]) == (None, 1, 1, 0)
+
+
+def test_a_replayed_letter_counts_where_its_event_happened(shop):
+    """Its ledger line says 09:00; what could be read of it said 11:00; the person put 12:00 right."""
+    producer = LedgerProducer(shop.settings)
+    bad = at(1, START + 2 * HOUR)
+    good = bad | {"time": "2026-03-01T12:30:00Z"}
+    value = json.dumps(bad | {"data": {}}).encode()
+    ledger = shop.settings.ledger_dir / "produced" / "test.tsv"
+    producer.send_raw("shop.web", value, bad["id"], time=bad["time"])
+    producer.send([at(2, START)])
+    ledger.write_text(ledger.read_text().replace(bad["time"], START.isoformat()))
+    ingest_until_end(shop.settings)
+    assert reconcile(shop.settings).hours.holds
+    assert [(row["event_hour"], row["dead"]) for row in hours(shop, "dead > 0")] == [(START + 2 * HOUR, 1)]
+
+    ((letter,),) = admin(shop, "select dead_letter_id from ops.dead_letters")
+    fix_one(shop.settings, letter, json.dumps(good).encode(), actor="ada")
+    assert reconcile(shop.settings).hours.holds
+    assert replay(shop.settings, Selection(ids=(letter,)), actor="ada").landed == 1
+    outcome = reconcile(shop.settings)
+    assert outcome.holds and outcome.hours.holds and (outcome.landed, outcome.dead_lettered) == (2, 0)
+    found = {row["event_hour"]: (row["produced"], row["landed"], row["dead"]) for row in hours(shop)}
+    assert found[START + 3 * HOUR] == (1, 1, 0)
+
+    admin(shop, "delete from raw.web where event_id = %s", [bad["id"]])
+    (lost,) = [hour for hour in reconcile(shop.settings).hours.worst if hour.difference]
+    assert (lost.event_hour, lost.difference) == (START, 1), "nobody but the producer's ledger knows the hour now"
 
 
 def test_half_a_line_of_the_ledger_waits_for_its_end(shop):

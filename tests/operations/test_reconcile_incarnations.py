@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
 
 import pytest
 from confluent_kafka import TopicPartition
 
+from shop_platform.dead_letters.fix import fix_one
+from shop_platform.dead_letters.replay import replay
+from shop_platform.dead_letters.selection import Selection
 from shop_platform.ingest.decisions import accept
 from shop_platform.ingest.offsets import OffsetMismatchError
 from shop_platform.ingest.topics import admin_client, ensure_topics
@@ -17,7 +21,7 @@ from shop_platform.operations.reconcile import reconcile
 from shop_platform.settings import load
 from shop_platform.warehouse.migrate import MIGRATIONS_DIR, migrate
 from tests.conftest import Shop, Warehouse, _drop
-from tests.operations.test_reconcile_hours import START, admin, at, hours, total
+from tests.operations.test_reconcile_hours import HOUR, START, admin, at, hours, total
 from tests.support.events import LedgerProducer
 
 
@@ -123,7 +127,9 @@ def test_an_upgrade_counts_what_was_there_without_an_hour(old_shop):
     producer.send_raw("shop.web", b"{", str(uuid.uuid4()))
     producer.flush()
     ingest_until_end(old_shop.settings)
+    # As it was before there were hours, and a place for the time of a dead letter.
     admin(old_shop, "truncate ops.ingest_hours")
+    admin(old_shop, "update ops.dead_letters set event_time = null")
     migrate(old_shop.settings)
 
     producer.send([*events[:2], at(99, START)])
@@ -133,3 +139,10 @@ def test_an_upgrade_counts_what_was_there_without_an_hour(old_shop):
     columns = ("produced", "landed", "duplicates", "dead", "difference")
     assert total(hours(old_shop, "event_hour is null"), *columns) == (36, 30, 5, 1, 0)
     assert total(hours(old_shop, "event_hour is not null"), *columns) == (3, 1, 2, 0, 0)
+
+    ((letter, event_id),) = admin(old_shop, "select dead_letter_id, event_id from ops.dead_letters")
+    mended = at(7, START + 2 * HOUR) | {"id": str(event_id)}
+    fix_one(old_shop.settings, letter, json.dumps(mended).encode(), actor="ada")
+    assert replay(old_shop.settings, Selection(ids=(letter,)), actor="ada").landed == 1
+    outcome = reconcile(old_shop.settings)
+    assert outcome.holds and outcome.hours.holds and outcome.landed == 32

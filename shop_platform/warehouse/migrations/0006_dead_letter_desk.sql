@@ -10,7 +10,7 @@ alter table ops.dead_letters
     add column error_sentence text generated always as (
         regexp_replace(
             regexp_replace(regexp_replace(left(error, 2000), '''[^'']*''', '''...''', 'g'), '"[^"]*"', '"..."', 'g'),
-            '\y[0-9]+\y', 'N', 'g'
+            '(?<!\w|\w-)[0-9]+\y', 'N', 'g'
         )
     ) stored,
     drop constraint dead_letters_status_check,
@@ -28,6 +28,7 @@ comment on column ops.dead_letters.status is
 create index dead_letters_waiting on ops.dead_letters (dead_letter_id) where status in ('open', 'fixed');
 
 -- No foreign key: the record of what was done outlives a letter that retention or erasure removes.
+-- _xid: models that count replays read those below their ceiling, as they do with raw rows and ingest_batches.
 create table ops.dead_letter_actions (
     action_id bigint generated always as identity,
     dead_letter_id bigint not null,
@@ -39,6 +40,7 @@ create table ops.dead_letter_actions (
     )),
     detail jsonb not null default '{}',
     at timestamptz not null default clock_timestamp(),
+    _xid xid8 not null default pg_current_xact_id(),
     constraint dead_letter_actions_pk primary key (action_id),
     constraint dead_letter_actions_reason check (action <> 'discard' or reason is not null)
 );

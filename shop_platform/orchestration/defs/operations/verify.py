@@ -13,7 +13,7 @@ from shop_platform.settings import Settings
 def prove_i1(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
     """Reconcile what was produced with what landed."""
     outcome = reconcile(settings)
-    _report(context, "I1", outcome.holds, outcome.as_dict())
+    _report(context, "I1", outcome.holds and outcome.hours.holds, outcome.as_dict())
 
 
 @dg.op(description="I2: every mart = its recomputation from raw.", pool=names.POOL_DBT)
@@ -48,6 +48,8 @@ def _report(context: dg.OpExecutionContext, invariant: str, holds: bool, counts:
 def telling(counts: dict[str, Any]) -> str:
     """Return the counts in one line; of marts only those that differ."""
     parts = [f"{name}={value}" for name, value in counts.items() if isinstance(value, int | str) and name != "holds"]
+    if "hours" in counts:
+        parts.append(f"hours off={counts['hours']['off']}")
     for mart, differs in counts.get("marts", {}).items():
         if differs["only_in_mart"] or differs["only_in_rebuild"]:
             parts.append(
