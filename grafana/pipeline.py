@@ -80,7 +80,7 @@ _NOW = Section(
                 "Open dead letters",
                 "Messages that are not valid events and wait for a person, over the chosen topics.",
                 "short",
-                f"select count(*) as open from ops.dead_letters where status = 'open' and {CHOSEN_TOPICS}",
+                f"select count(*) as open from ops.dead_letters where status in ('open', 'fixed') and {CHOSEN_TOPICS}",
                 width=3,
                 thresholds=steps(GREEN, (1, YELLOW)),
             ),

@@ -113,6 +113,7 @@ class Contract:
     """
 
     def __init__(self, topics: Iterable[Topic] = TOPICS) -> None:
+        topics = tuple(topics)
         self._topic_of = {kind.name: topic.name for topic in topics for kind in topic.event_types}
         self._readers = {
             topic.name: {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
@@ -114,7 +115,10 @@ def _land_halves(
         if len(rows) == 1:
             reason = error.diag.message_primary or str(error)
             violation = ContractViolation(ErrorClass.DATABASE_REJECTED, reason, "$.data", rows[0].event.type)
-            refused.append((rows[0], dead_letter(rows[0].message, violation)))
+            letter, event = dead_letter(rows[0].message, violation), rows[0].event
+            # A generic JSON reader may stumble over the very value that PostgreSQL refuses; the contract's did not.
+            event_id, event_time = letter.event_id or str(event.id), letter.event_time or event.time
+            refused.append((rows[0], replace(letter, event_id=event_id, event_time=event_time)))
             return
     middle = len(rows) // 2
     _land_halves(connection, topic, rows[:middle], known, refused)

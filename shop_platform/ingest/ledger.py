@@ -64,8 +64,8 @@ def note_hours(connection: Connection, hours: Sequence[tuple[Position, Hours]]) 
         place = (position.topic_id, position.topic, position.partition, position.incarnation)
         if duplicates or dead or late:
             for hour in {*landed, *duplicates, *dead}:
-                known = 0 if hour is None else hour
-                rows.append((*place, hour, landed[known], duplicates[known], dead[hour], late[known]))
+                timed = (0, 0, 0) if hour is None else (landed[hour], duplicates[hour], late[hour])
+                rows.append((*place, hour, timed[0], timed[1], dead[hour], timed[2]))
         else:
             rows += [(*place, hour, count, 0, 0, 0) for hour, count in landed.items()]
     if not rows:

@@ -143,5 +143,5 @@ def _hours(part: PartitionSlice, outcome: _Outcome) -> Hours:
     repeated = part.repeated + outcome.known
     landed = part.seen - repeated - outcome.refused_hours if repeated or outcome.refused_hours else part.seen
     dead: Counter[int | None] = Counter(letter.hour for letter in part.dead)
-    dead.update(outcome.refused_hours)
+    dead.update(letter.hour for letter in outcome.refused)
     return Hours(landed=landed, duplicates=repeated, dead=dead, late=part.late)

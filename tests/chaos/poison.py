@@ -163,6 +163,3 @@ def spoilt(rng: random.Random, message: Message) -> Message:
                 (rng.randbytes(1), bytes([value[at] ^ 1 << rng.randrange(8)]), rng.randbytes(4), b"")
             )
     return message._replace(value=b"".join(damaged))
-
-
-__all__ = ["LANDS", "TOPIC", "Poison", "every_kind", "spoilt"]

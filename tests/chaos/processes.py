@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from confluent_kafka import KafkaException
 
+from shop_platform.children import die_with_parent
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPICS
 from shop_platform.ingest.lag import end_offsets, stored_offsets
@@ -30,9 +32,14 @@ def eventually(condition: Callable[[], Any], what: str, seconds: float = PATIENC
     """Poll until ``condition`` is true and return it; an outage meanwhile is no answer."""
     deadline = time.monotonic() + seconds
     while True:
-        with contextlib.suppress(psycopg.OperationalError, ShopError):
+        try:
             if result := condition():
                 return result
+        except psycopg.OperationalError:
+            pass
+        except ShopError as error:
+            if not isinstance(error.__cause__, psycopg.OperationalError | KafkaException):
+                raise
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}; {REPEAT}"
         time.sleep(0.05)
 
@@ -98,6 +105,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - only prctl and signal are called
             )
 
     def send(self, number: signal.Signals) -> None:

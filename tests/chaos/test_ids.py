@@ -87,7 +87,7 @@ def test_repeated_ids_over_partitions_batches_and_restarts(shop, rng, sort):
         read_everything(
             restless, ["shop.web"]
         )  # a new reader each time: what it knows of ids, it knows from the warehouse
-    prove(settings, i2=False)
+    prove(settings)
     assert reconcile(settings).landed == len(set(ids)), REPEAT
 
 
@@ -99,7 +99,7 @@ def test_an_id_is_the_same_id_however_it_is_spelt(shop):
         spelt.append(as_message(page | {"id": text}))
     scatter(shop.settings, [(message, n % 2) for n, message in enumerate(spelt)])
     read_everything(shop.settings)
-    prove(shop.settings, i2=False)
+    prove(shop.settings)
     assert reconcile(shop.settings).landed == 1
 
 
@@ -154,5 +154,5 @@ def test_two_writers_that_land_the_same_ids_at_the_same_time(shop, rng):
         stop.set()
         for writer in writers:
             writer.join()
-    prove(settings, i2=False)
+    prove(settings)
     assert not problems, f"{problems[:3]}; {REPEAT}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import uuid
 
@@ -151,3 +152,25 @@ def test_only_asked_subjects_are_read(shop):
     report = ingest_until_end(shop.settings, subjects=["customers"])
     assert set(report.by_subject) == {"customers"} and report.messages == 1
     assert ingest_until_end(shop.settings).by_subject["web"].landed == 1
+
+
+def test_every_hour_of_the_ledger_counts_what_is_there_also_for_events_of_1970_and_times_nobody_can_read(shop):
+    producer = LedgerProducer(shop.settings)
+    old = page_view(1) | {"time": "1970-01-01T00:30:00Z"}
+    good = page_view(2)
+    huge = json.dumps(good | {"id": str(uuid.uuid4())}).replace('"page_type"', '"huge": 1e400000, "page_type"')
+    from confluent_kafka import Producer
+
+    plain = Producer(shop.settings.kafka_client())
+    for value in (json.dumps(old), json.dumps(good), huge, "{"):  # without the header that tells the time
+        plain.produce("shop.web", value.encode(), partition=0)
+    assert plain.flush(10) == 0
+    producer.flush()
+    ingest_until_end(shop.settings)
+    rows = query(
+        shop.settings,
+        "select extract(epoch from event_hour)::bigint / 3600, landed, dead from ops.ingest_hours"
+        " order by 1 nulls last",
+    )
+    nine = int(dt.datetime(2026, 3, 1, 9, tzinfo=dt.UTC).timestamp()) // 3600
+    assert rows == [(0, 1, 0), (nine, 1, 1), (None, 0, 1)]

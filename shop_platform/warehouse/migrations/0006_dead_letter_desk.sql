@@ -3,7 +3,7 @@
 -- fixed_value     the corrected value, beside message_value, which never changes.
 -- outcome         what a replay came to: the event landed now, or its id had landed before.
 -- error_sentence  the reason without what differs from message to message, to group by. Stored, because taking 200,000
---                 reasons apart whenever somebody lists them would take seconds; ingestion pays for dead letters only.
+--                 reasons apart takes a second whenever somebody lists them; ingestion pays for dead letters only.
 alter table ops.dead_letters
     add column fixed_value bytea,
     add column outcome text,
