@@ -35,6 +35,9 @@ _PATH = re.compile(r" - at `(.+)`$")
 # An odd number of backslashes before u0000; two of them are a backslash itself.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _FAMILY = re.compile(r"^(.+)\.v([1-9][0-9]*)$")
+# A day less than Python's calendar on both sides: the business day of a time zone may be the one before or after.
+_FIRST = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
+_LAST = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 
 
 class ErrorClass(StrEnum):
@@ -288,11 +291,10 @@ def _refuse_forbidden_characters(data: str, event_type: str) -> None:
 
 
 def _refuse_time_beyond_the_calendar(time: dt.datetime) -> None:
-    """Refuse a time before the year 1 or after the year 9999 in UTC: no Python program could read it back."""
-    if not 1 < time.year < 9999:
-        try:
-            time.astimezone(dt.UTC)
-        except OverflowError:
-            raise ContractViolation(
-                ErrorClass.ENVELOPE_INVALID, f"time '{time.isoformat()}' lies outside of the years 1 to 9999", "$.time"
-            ) from None
+    """Refuse a time whose day, in some time zone, lies outside of the years 1 to 9999: no Python program could read it."""
+    if not 1 < time.year < 9999 and not _FIRST <= time < _LAST:
+        raise ContractViolation(
+            ErrorClass.ENVELOPE_INVALID,
+            f"time '{time.isoformat()}' lies outside of 0001-01-02 to 9999-12-30 (UTC)",
+            "$.time",
+        )

@@ -78,6 +78,7 @@ class PartitionSlice:
 
     ``seen`` counts valid events per hour (hours since 1970), ``repeated`` those of them that repeat an id of the same
     batch, ``late`` those more than an hour behind the ``watermark_us`` (newest event time, microseconds since 1970).
+    ``max_time_us`` and ``watermark_us`` leave out clocks that run ahead: freshness must not be taken from them.
     """
 
     topic: str
@@ -215,9 +216,11 @@ def _count_times(part: PartitionSlice, times: list[int], hours: list[int], now_u
     """Add valid events to the counts by event time; the watermark never goes back nor beyond the present."""
     first, last = min(times), max(times)
     part.min_time_us = first if part.min_time_us is None else min(first, part.min_time_us)
-    part.max_time_us = last if part.max_time_us is None else max(last, part.max_time_us)
     part.seen.update(hours)
     latest_us, watermark = now_us + _FUTURE_US, part.watermark_us
+    newest = last if last <= latest_us else max((time_us for time_us in times if time_us <= latest_us), default=None)
+    if newest is not None:
+        part.max_time_us = newest if part.max_time_us is None else max(newest, part.max_time_us)
     if first >= watermark and last - first <= LATE_AFTER_US and last <= latest_us:
         part.watermark_us = last  # nobody can be late
         return

@@ -134,5 +134,6 @@ def scatter(settings: Settings, placed: Iterable[tuple[Message, int]], run: str 
     """Send each message to the partition that stands beside it, whatever its key says."""
     producer = LedgerProducer(settings, run)
     for message, partition in placed:
-        producer.send_raw(message.topic, message.value, message.event_id, key=message.key.decode(), partition=partition)
+        key, moment = message.key.decode(), message.event_time
+        producer.send_raw(message.topic, message.value, message.event_id, key=key, partition=partition, time=moment)
     producer.flush()

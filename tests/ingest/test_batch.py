@@ -80,7 +80,9 @@ def test_an_event_more_than_an_hour_behind_the_newest_is_late_and_a_clock_from_t
     assert late(3, 4.1) == 1
     assert late(-24 * 365, 3, 3.5) == 0  # the first one is from next year
     part = sort_messages([message(0, at(-48)), message(1, at(5))], {(WEB, 0): Mark()}, now_us=NOW_US).slices[WEB, 0]
-    assert part.watermark_us == NOW_US - 5 * 3600 * 1_000_000
+    assert part.watermark_us == part.max_time_us == NOW_US - 5 * 3600 * 1_000_000
+    part = sort_messages([message(0, at(-48))], {(WEB, 0): Mark()}, now_us=NOW_US).slices[WEB, 0]
+    assert part.max_time_us is None  # freshness is measured by it
 
 
 def test_the_watermark_goes_on_from_the_earlier_batch():

@@ -6,6 +6,8 @@ alter table ops.ingest_offsets
     add column incarnation integer not null default 0,
     add column retired boolean not null default false,
     add column watermark timestamptz;
+comment on column ops.ingest_batches.max_event_time is
+    'The newest event time of the batch, clocks from the future left out: freshness is measured by it.';
 comment on column ops.ingest_offsets.watermark is
     'The newest event time that landed from this partition, clocks from the future left out; an event more than an hour'
     ' older is late.';
