@@ -47,14 +47,15 @@ class Contestant:
     table: str = "events"
 
 
-def ours() -> Contestant:
-    """Return the ingestion itself, in one process of its own; it writes the warehouse's raw table."""
+def ours(processes: int) -> Contestant:
+    """Return the ingestion itself in ``processes`` processes; it writes the warehouse's raw table."""
 
     def launch(settings: Settings, stage: Stage, folder: Path) -> AbstractContextManager[Running]:
-        order = {"environment": settings.process_environment()}
+        environment = settings.process_environment() | {"SHOP_INGEST_REPORT_SECONDS": "0"}
+        order = {"environment": environment, "processes": processes}
         return python_peer(Path(sys.executable), program("shop_ingest"), order, folder)
 
-    entry = Entry("", "the ingestion (1 process)", "", "", "")
+    entry = Entry("", f"the ingestion ({processes} process{'es' if processes > 1 else ''})", "", "", "")
     return Contestant(entry, launch, through="ended", schema="raw", table="web")
 
 

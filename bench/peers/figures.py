@@ -48,11 +48,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Round:
-    """A peer's run between two of the ingestion, so that a change of the machine's load meets both."""
+    """A peer's run between two of the ingestion, so that a change of the machine's load meets both.
+
+    ``before`` and ``after`` use as many processes as the machine has cores to give, ``alone`` uses one.
+    """
 
     before: Run
     peer: Run
     after: Run
+    alone: Run
 
     @property
     def ours(self) -> float:
@@ -63,6 +67,11 @@ class Round:
     def ratio(self) -> float:
         """How many times as fast as the peer the ingestion is."""
         return self.ours / self.peer.rate if self.peer.rate > 0 else float("inf")
+
+    @property
+    def ratio_alone(self) -> float:
+        """How many times as fast as the peer one process of the ingestion is."""
+        return self.alone.rate / self.peer.rate if self.peer.rate > 0 else float("inf")
 
     @property
     def ours_cpu_per_row(self) -> float:
@@ -106,6 +115,8 @@ def row(entry: Entry, rounds: Sequence[Round], load_average: float) -> dict[str,
         "command": COMMAND,
         "ours_rows_per_second": round(chosen.ours),
         "peer_rows_per_second": round(chosen.peer.rate),
+        "alone_rows_per_second": round(chosen.alone.rate),
+        "ratio_alone": round(chosen.ratio_alone, 2),
         "peer": entry.title,
         "version": entry.version,
         "guarantee": entry.guarantee,
@@ -125,9 +136,9 @@ def row(entry: Entry, rounds: Sequence[Round], load_average: float) -> dict[str,
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Render the rows as a Markdown table, the fastest peer first."""
     head = (
-        "| Peer | Version | Rows/s | Ours, rows/s | Ours/peer | CPU s (ours) | CPU µs/row with PostgreSQL (ours) |"
-        " Guarantee | Wrote |\n"
-        "|---|---|---:|---:|---:|---:|---:|---|---|\n"
+        "| Peer | Version | Rows/s | Ours, 2 processes | Ours/peer | Ours, 1 process | Ours/peer |"
+        " CPU µs/row with PostgreSQL (ours) | Guarantee | Wrote |\n"
+        "|---|---|---:|---:|---:|---:|---:|---:|---|---|\n"
     )
     return head + "".join(_line(each) for each in sorted(rows, key=lambda each: -each["peer_rows_per_second"]))
 
@@ -142,7 +153,8 @@ def _line(each: dict[str, Any]) -> str:
         rate,
         f"{each['ours_rows_per_second']:,}",
         f"{each['ratio']:.2f}",
-        f"{each['peer_cpu_seconds']:.1f} ({each['ours_cpu_seconds']:.1f})",
+        f"{each['alone_rows_per_second']:,}",
+        f"{each['ratio_alone']:.2f}",
         f"{each['peer_cpu_us_per_row']:.1f} ({each['ours_cpu_us_per_row']:.1f})",
         each["guarantee"],
         each["wrote"],

@@ -291,7 +291,7 @@ def _refuse_forbidden_characters(data: str, event_type: str) -> None:
 
 
 def _refuse_time_beyond_the_calendar(time: dt.datetime) -> None:
-    """Refuse a time whose day, in some time zone, lies outside of the years 1 to 9999: no Python program could read it."""
+    """Refuse a time whose day, in some time zone, lies outside of the years 1 to 9999: Python could not read it."""
     if not 1 < time.year < 9999 and not _FIRST <= time < _LAST:
         raise ContractViolation(
             ErrorClass.ENVELOPE_INVALID,

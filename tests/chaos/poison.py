@@ -88,7 +88,8 @@ def _kinds() -> Iterator[tuple[str, tuple[str | None, bytes | None], set[str]]]:
         yield f"{field}: {value!r}", (None, _text(**{field: value})[1]), {C.ENVELOPE_INVALID}
     for time in ("yesterday", "2026-03-29T02:30:00", "2026-13-01T00:00:00Z", "2026-03-29", "1774747800"):
         yield f"time: {time}", _text(time=time), {C.ENVELOPE_INVALID}
-    for time in ("9999-12-31T23:59:59-01:00", "9999-12-31T00:00:00Z", "0001-01-01T23:59:59Z", "0001-01-01T00:00:00+01:00"):
+    beyond = "9999-12-31T23:59:59-01:00", "9999-12-31T00:00:00Z", "0001-01-01T23:59:59Z", "0001-01-01T00:00:00+01:00"
+    for time in beyond:
         yield f"time beyond the calendar: {time}", _text(time=time), {C.ENVELOPE_INVALID}
     yield "unknown version", _text(type="shop.web.page_viewed.v99"), {C.UNKNOWN_VERSION}
     yield "version of 100,000 digits", _text(type="shop.web.page_viewed.v" + "9" * 100_000), {C.UNKNOWN_VERSION}
