@@ -1,7 +1,8 @@
 """The ingestion against what a user would pick instead: the same topic on real Kafka, the same durable PostgreSQL.
 
 Each peer's figure is ours divided by the peer's, in rows a second, the ingestion being measured right before and right
-after it with two processes, as the peers may use both cores of the reference machine too, and then with one. Needs Java, Maven and a package index; a peer that cannot be had is named and left out.
+after it with two processes, as the peers may use both cores of the reference machine too, and then with one. Needs
+Java, Maven and a package index; a peer that cannot be had is named and left out.
 ``SHOP_BENCH_PEERS=dlt,quix`` takes only these.
 """
 

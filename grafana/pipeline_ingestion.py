@@ -130,7 +130,7 @@ INGESTION = Section(
                        min(received_at) as first_seen,
                        max(received_at) as last_seen
                 from ops.dead_letters
-                where status = 'open' and {CHOSEN_TOPICS}
+                where status in ('open', 'fixed') and {CHOSEN_TOPICS}
                 group by 1, 2, 3
                 order by open desc
                 limit 100

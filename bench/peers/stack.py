@@ -15,10 +15,12 @@ from types import FrameType
 
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from psycopg import sql
 
 from shop_platform.errors import ShopError
 from shop_platform.generator.history import run_history
+from shop_platform.ingest.lag import end_offsets
 from shop_platform.ingest.topics import ensure_topics
 from shop_platform.local.ports import any_free
 from shop_platform.local.postgres import ADMIN, EmbeddedPostgres
@@ -74,6 +76,7 @@ def comparison_stage(*, days: int, seed: int) -> Iterator[Stage]:
                 )
                 ensure_topics(settings, retention_ms=-1)
                 run_history(settings, days=days, seed=seed)
+                _empty_other_topics(settings)
                 _require_durable(settings)
                 assert server.process is not None
                 yield Stage(settings, folder, server.process.pid, *_content(settings))
@@ -135,6 +138,14 @@ def landable_id(value: bytes | None) -> str | None:
     if not isinstance(event, dict) or "\x00" in str(event.get("source", "")):
         return None
     return str(event["id"]) if event.get("id") else None
+
+
+def _empty_other_topics(settings: Settings) -> None:
+    """Leave only the topic that every contestant reads: services of ours read all of them."""
+    ends = {place: high for place, (low, high) in end_offsets(settings).items() if place[0] != TOPIC and high > low}
+    admin = AdminClient(settings.kafka_client())
+    for future in admin.delete_records([TopicPartition(*place, end) for place, end in ends.items()]).values():
+        future.result(60)
 
 
 def _content(settings: Settings) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Process settings while batches are read: rarer garbage collection, shorter turns for the writer's thread, less heap."""
+"""Process settings while batches are read: fewer garbage collections, shorter turns for the writer, fewer heaps."""
 
 from __future__ import annotations
 

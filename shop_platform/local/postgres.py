@@ -37,6 +37,7 @@ maintenance_work_mem = '96MB'
 effective_cache_size = '1GB'
 max_wal_size = '2GB'
 checkpoint_completion_target = 0.9
+wal_buffers = '16MB'
 wal_compression = on
 random_page_cost = 1.1
 jit = off

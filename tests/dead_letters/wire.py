@@ -153,3 +153,14 @@ def assert_hours_add_up(settings):
         " (select coalesce(sum(messages), 0) from ops.ingest_batches)",
     )
     assert total == read
+
+
+def as_json(document):
+    return json.dumps(document).encode()
+
+
+def one_broken(wire, number=1):
+    bad, good = broken(number)
+    wire.send(bad, bad["id"])
+    wire.deliver()
+    return letters(wire.settings)[-1][0], good

@@ -26,6 +26,8 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from shop_platform.children import die_with_parent
+
 KAFKA_VERSION = "4.4.0"
 _SLF4J_VERSION = "1.7.36"  # the one that Kafka brings
 _CACHE = Path(__file__).resolve().parents[2] / "build" / "kafka"
@@ -223,7 +225,11 @@ def _java() -> list[str]:
 def _running(settings: Path, kafka: RealKafka) -> Iterator[RealKafka]:
     with kafka.log.open("wb") as output:
         process = subprocess.Popen(
-            [*_java(), "kafka.Kafka", str(settings)], cwd=kafka.log.parent, stdout=output, stderr=subprocess.STDOUT
+            [*_java(), "kafka.Kafka", str(settings)],
+            cwd=kafka.log.parent,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - only prctl and signal are called
         )
     try:
         _wait_until_ready(kafka, process)
