@@ -183,8 +183,9 @@ def start_real_kafka(
         logs=folder / "logs",
     )
     settings.write_text(text + "".join(f"{key}={value}\n" for key, value in (properties or {}).items()))
+    # One in 64 begins with a dash: `--cluster-id=` keeps it from being read as an option.
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    storage = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(settings)]
+    storage = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster_id}", "-c", str(settings)]
     for name, password in (scram_users or {}).items():
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
             storage += ["--add-scram", f"{mechanism}=[name={name},password={password}]"]
