@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import json
 import sys
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -44,17 +43,8 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
-def _nothing() -> None:
-    """Close nothing."""
-
-
-def _progress_bar() -> tuple[Callable[[int, int], None], Callable[[], None]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(TextColumn("history into Kafka"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    task = bar.add_task("history", total=None)
-    bar.start()
-    return (lambda done, total: bar.update(task, completed=done, total=total)), bar.stop
+def _print_progress(done: int, total: int) -> None:
+    _print(json.dumps({"done": done, "total": total}))
 
 
 @app.command()
@@ -77,26 +67,18 @@ def history(
 ) -> None:
     """Send a shop's past into Kafka, once. Interrupted, the next call goes on; done, it is left alone."""
     from shop_platform.cli import stop_on_signals
+    from shop_platform.local.screen import progress_bar
 
     rates = _faults(
         HISTORY_FAULTS, no_faults, duplicate=duplicates, late=late, out_of_order=out_of_order, malformed=malformed,
         unknown_version=unknown_version,
     )  # fmt: skip
     moment = _moment(until)
-    progress: Callable[[int, int], None] | None
-    progress, close = None, _nothing
-    if progress_json:
-        progress = lambda done, total: _print(json.dumps({"done": done, "total": total}))  # noqa: E731
-    elif sys.stdout.isatty():
-        progress, close = _progress_bar()
-    try:
-        with stop_on_signals() as stop:
-            found = run_history(
-                get_settings(), days=days, orders_per_day=orders_per_day, seed=seed, until=moment, faults=rates,
-                progress=progress, stop=stop,
-            )  # fmt: skip
-    finally:
-        close()
+    with stop_on_signals() as stop, progress_bar("history into Kafka", enabled=not progress_json) as bar:
+        found = run_history(
+            get_settings(), days=days, orders_per_day=orders_per_day, seed=seed, until=moment, faults=rates,
+            progress=_print_progress if progress_json else bar, stop=stop,
+        )  # fmt: skip
     if progress_json:
         _print(json.dumps(dataclasses.asdict(found)))
         raise typer.Exit(0 if found.completed else 130)

@@ -7,7 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from rich.console import Console, Group, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -18,9 +27,14 @@ _GOOD, _BAD, _DIM = "green", "bold red", "dim"
 _PARTITIONS_SHOWN = 8
 
 
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text("" if not task.speed else f"{task.speed:,.0f}/s", style=_DIM)
+
+
 @contextlib.contextmanager
 def progress_bar(label: str, *, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """Give a callback (done, total) that draws a bar on standard error with the time left."""
+    """Give a callback (done, total) that draws a bar on standard error with the rate and the time left."""
     console = Console(stderr=True)
     if not enabled or not console.is_terminal:
         yield lambda _done, _total: None
@@ -30,6 +44,7 @@ def progress_bar(label: str, *, enabled: bool = True) -> Iterator[Callable[[int,
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
