@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import astuple
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -172,7 +171,7 @@ def test_a_server_that_is_not_there_is_unavailable_and_says_so_at_once_the_secon
 
 @pytest.mark.parametrize("table", sorted(queries.COLUMNS))
 def test_every_column_read_is_promised_by_the_dbt_model(table: str):
-    (described,) = MODELS.rglob(f"{table}.yml")
+    (described,) = (p for p in MODELS.rglob(f"{table}.yml") if p.parent.name != "unit_tests")
     model = next(m for m in yaml.safe_load(described.read_text())["models"] if m["name"] == table)
     assert set(queries.COLUMNS[table]) <= {column["name"] for column in model["columns"]}
 
