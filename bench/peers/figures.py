@@ -50,7 +50,7 @@ class Run:
 class Round:
     """A peer's run between two of the ingestion, so that a change of the machine's load meets both.
 
-    ``before`` and ``after`` use as many processes as the machine has cores to give, ``alone`` uses one.
+    ``before`` and ``after`` use two processes, ``alone`` uses one.
     """
 
     before: Run
@@ -66,17 +66,21 @@ class Round:
     @property
     def ratio(self) -> float:
         """How many times as fast as the peer the ingestion is."""
-        return self.ours / self.peer.rate if self.peer.rate > 0 else float("inf")
+        return _times(self.ours, self.peer.rate)
 
     @property
     def ratio_alone(self) -> float:
         """How many times as fast as the peer one process of the ingestion is."""
-        return self.alone.rate / self.peer.rate if self.peer.rate > 0 else float("inf")
+        return _times(self.alone.rate, self.peer.rate)
 
     @property
     def ours_cpu_per_row(self) -> float:
         """Microseconds of processor time a row costs the ingestion and PostgreSQL."""
         return (self.before.cpu_per_row + self.after.cpu_per_row) / 2
+
+
+def _times(rate: float, reference: float) -> float:
+    return rate / reference if reference > 0 else float("inf")
 
 
 def started_at(output: str) -> float | None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from psycopg import sql
@@ -22,40 +17,20 @@ from tests.chaos.processes import committed, eventually, has_read_everything, se
 from tests.chaos.proof import prove
 from tests.chaos.stream import history, producing, send
 from tests.conftest import _drop, _new_warehouse
+from tests.support.small_disk import SmallDisk, small_disk
+
+pytestmark = pytest.mark.mount
 
 _MEGABYTE = 1 << 20
 
 
-@dataclass
-class Disk:
-    """A small file system that the test can fill and free."""
-
-    folder: Path
-
-    def fill(self) -> None:
-        with (self.folder / "ballast").open("ab") as file, contextlib.suppress(OSError):
-            while True:
-                os.write(file.fileno(), bytes(4096))
-
-    def free(self) -> None:
-        (self.folder / "ballast").unlink()
-
-
 @pytest.fixture
-def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
-    """Root only: a file system in memory."""
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
     folder = tmp_path_factory.mktemp("disk")
     for parent in (folder, folder.parent, folder.parent.parent):
         parent.chmod(0o755)  # PostgreSQL runs as somebody else
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=220m,mode=755", "none", str(folder)], capture_output=True, check=False
-    )
-    if mount.returncode:
-        pytest.skip(f"no file system can be mounted here: {mount.stderr.decode().strip()}")
-    try:
-        yield Disk(folder)
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(folder, "220m") as disk:
+        yield disk
 
 
 def test_no_room_for_rows(disk, shop, rng, tmp_path):

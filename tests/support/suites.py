@@ -11,11 +11,12 @@ SUITES = {
     "browser": "a real browser (Chromium)",
     "airflow": "a real Airflow",
     "compose": "docker compose",
+    "mount": "the right to mount (root)",
 }
 
 
 def required() -> set[str]:
-    """Return the suites that must run here (SHOP_TEST_REQUIRE=kafka,browser,airflow,compose)."""
+    """Return the suites that must run here (SHOP_TEST_REQUIRE=kafka,browser,airflow,compose,mount)."""
     names = {name.strip() for name in os.environ.get("SHOP_TEST_REQUIRE", "").split(",") if name.strip()}
     unknown = names - SUITES.keys()
     if unknown:

@@ -46,7 +46,8 @@ def _together(processes: int) -> None:
     ends = {place: high for place, (low, high) in end_offsets(settings).items() if high > low}
     context = multiprocessing.get_context("spawn")
     line = context.Barrier(processes + 1)
-    members = [context.Process(target=_serve, args=(line,)) for _ in range(processes)]
+    # Daemons: when one has failed, the end of this process must not wait for the others.
+    members = [context.Process(target=_serve, args=(line,), daemon=True) for _ in range(processes)]
     for member in members:
         member.start()
     line.wait(60)

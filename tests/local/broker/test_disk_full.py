@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from kio.schema.errors import ErrorCode
 from test_broker_wire import produce
 
 from shop_platform.local.broker.process import BrokerProcess, start_broker_process
+from tests.support.small_disk import small_disk
 
 
 @dataclass
@@ -47,26 +46,14 @@ def small_file_system(folder: Path) -> Iterator[FullableDisk]:
     """Root only: a file system of 4 MB, filled by another file."""
     mounted = folder / "small"
     mounted.mkdir()
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(mounted)], capture_output=True, check=False
-    )
-    if mount.returncode:
-        pytest.skip(f"no file system can be mounted here: {mount.stderr.decode().strip()}")
-    ballast = mounted / "ballast"
-
-    def fill() -> None:
-        with ballast.open("wb") as file, contextlib.suppress(OSError):
-            while True:
-                os.write(file.fileno(), bytes(4096))
-
-    try:
-        with start_broker_process(mounted / "data", log_path=folder / "broker.log") as broker:
-            yield FullableDisk(broker, mounted / "data", fill, ballast.unlink)
-    finally:
-        subprocess.run(["umount", str(mounted)], check=True)
+    with (
+        small_disk(mounted, "4m") as disk,
+        start_broker_process(mounted / "data", log_path=folder / "broker.log") as broker,
+    ):
+        yield FullableDisk(broker, mounted / "data", disk.fill, disk.free)
 
 
-@pytest.fixture(params=[limited_file_size, small_file_system])
+@pytest.fixture(params=[limited_file_size, pytest.param(small_file_system, marks=pytest.mark.mount)])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FullableDisk]:
     with request.param(tmp_path) as made:
         yield made
