@@ -14,7 +14,7 @@ _GC_THRESHOLD = (200_000, 20, 50)
 # The writer's thread needs the interpreter for moments only, but for many of them.
 _SWITCH_SECONDS = 0.001
 # glibc gives every thread a heap of its own, and librdkafka has one for each broker: what one thread asks for and
-# another gives back leaves holes in all of them. Over 18 million events they grew by 13 %, with two heaps by 3 %.
+# another gives back leaves holes in all of them. Two heaps grow less: docs/benchmarks.md.
 _M_ARENA_MAX, _HEAPS = -8, 2
 
 
