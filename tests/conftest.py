@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -98,5 +99,11 @@ def shop(fresh_warehouse: Warehouse, tmp_path: Path) -> Iterator[Shop]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the account of the suites that need more than the package index."""
+    """Add the account of the suites that need more than the package index.
+
+    A shell's background job ignores SIGINT. Dagster makes SIGTERM do what SIGINT does, for this process and all that it
+    starts: children would then outlive their parents.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(SuiteSummary(), "shop-suites")
