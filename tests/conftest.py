@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
 from shop_platform.ingest.topics import ensure_topics
@@ -107,3 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(SuiteSummary(), "shop-suites")
+    if os.environ.get("SHOP_TEST_CHAOS_SEED"):
+        # Who names a seed wants to see the same again, of the property tests as well.
+        hypothesis_settings.register_profile("repeatable", derandomize=True)
+        hypothesis_settings.load_profile("repeatable")
