@@ -1,4 +1,7 @@
-"""How much chaos (SHOP_TEST_CHAOS=full, else a short dose) and by which seed (SHOP_TEST_CHAOS_SEED, else a new one)."""
+"""How much chaos (SHOP_TEST_CHAOS=full, else a short dose) and by which seed (SHOP_TEST_CHAOS_SEED, else a new one).
+
+A seed that is named also makes property tests repeat their examples (``tests/conftest.py``).
+"""
 
 from __future__ import annotations
 
