@@ -68,9 +68,9 @@ def ledger_ends(settings: Settings) -> dict[tuple[str, int], int]:
     return ends
 
 
-def has_read_everything(settings: Settings) -> bool:
-    """Tell whether the warehouse has passed everything that was acknowledged."""
-    with connect(settings, Role.INGEST) as connection:
+def has_read_everything(settings: Settings, witness: psycopg.Connection[Any] | None = None) -> bool:
+    """Tell whether the warehouse has passed everything that was acknowledged, asking ``witness`` if given."""
+    with contextlib.nullcontext(witness) if witness else connect(settings, Role.INGEST) as connection:
         stored = stored_offsets(connection)
     return all(stored.get(place, 0) >= end for place, end in ledger_ends(settings).items())
 
