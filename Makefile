@@ -20,7 +20,7 @@ $(READY): pyproject.toml uv.lock airflow_bridge/pyproject.toml
 	@uv=$$(./scripts/get-uv.sh) && "$$uv" sync --frozen --quiet && touch $@
 
 $(AIRFLOW_READY): uv.lock airflow_bridge/pyproject.toml
-	@uv=$$(./scripts/get-uv.sh) && UV_PROJECT_ENVIRONMENT=.venv-airflow "$$uv" sync --frozen --quiet --package airflow-bridge --no-default-groups --group test && touch $@
+	@uv=$$(./scripts/get-uv.sh) && UV_PROJECT_ENVIRONMENT=.venv-airflow "$$uv" sync --frozen --quiet --package airflow-bridge --no-default-groups --group server --group test && touch $@
 
 setup: $(READY) ## Install everything into .venv
 
@@ -30,8 +30,9 @@ demo: $(READY) ## Run the whole platform here until Ctrl-C (ARGS="--days 30 --ra
 demo-once: $(READY) ## The same without a terminal; exits 0 only if both invariants hold
 	@$(PY) -m shop_platform.cli demo --exit $(ARGS)
 
-test: $(READY) ## Run every test whose needs this machine can meet
-	@$(PY) -m pytest $(ARGS)
+# Two processes share the tests unless ARGS names some: most of them wait for servers, so two cores are half idle else.
+test: $(READY) ## Run every test whose needs this machine can meet (ARGS="tests/dbt -k money")
+	@$(PY) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadgroup)
 
 chaos: $(READY) ## Break everything on purpose, in full doses (ARGS="-k disk"); an hour or so
 	@SHOP_TEST_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)
@@ -42,12 +43,25 @@ lint: $(READY) ## Check style, types, SQL, and that generated files are up to da
 	@$(PY) -m mypy
 	@$(PY) -m shop_platform.events.publish --check
 	@$(PY) -m grafana.build --check
+	@$(PY) -m shop_platform.operations.glossary --check
 	@cd dbt_project && ../$(PY) -m sqlfluff lint --disable-progress-bar models
+	@$(PY) -m shop_platform.local.lint_sql
+	@cd dbt_project && ../.venv/bin/dbt --quiet parse --profiles-dir . && { told=$$(../.venv/bin/dbt-bouncer run --config-file dbt-bouncer.yml 2>&1) || { echo "$$told" >&2; exit 1; }; }
+	@cd dbt_project && { told=$$(DBT_PROJECT_DIR=. DBT_PROFILES_DIR=. ../.venv/bin/mf validate-configs --skip-dw 2>&1) && case "$$told" in *"(ERRORS: 0,"*) ;; *) false ;; esac || { echo "$$told" >&2; exit 1; }; }
 
 bench: $(READY) ## Measure (ONLY=ingest for one part); writes build/bench.json
 	@$(PY) -m bench $(if $(ONLY),--only $(ONLY))
 
+docs: $(READY) ## Write the models' documentation as one HTML file (build/docs/models.html)
+	@$(PY) -m shop_platform.local.model_docs
+
+slim-ci: $(READY) ## Build and test only the models that differ from a revision (BASE=origin/main)
+	@$(PY) -m shop_platform.local.slim_ci $(BASE)
+
 airflow-env: $(AIRFLOW_READY) ## Install Airflow and the bridge into .venv-airflow
+
+airflow: $(READY) $(AIRFLOW_READY) ## Run a real Airflow beside the running demo until Ctrl-C
+	@$(PY) -m shop_platform.local.airflow_run
 
 airflow-once: $(AIRFLOW_READY) ## Run the Airflow DAG once against the running demo
 	@test -e .shop/stack.env || { echo "No stack is running: start one with 'make demo' in another terminal." >&2; exit 2; }
@@ -62,4 +76,4 @@ reset: $(READY) ## Remove the embedded stack's data
 clean: ## Remove environments, caches and builds (not the data)
 	rm -rf .venv .venv-airflow .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo demo-once test chaos lint bench airflow-env airflow-once reset clean
+.PHONY: help setup demo demo-once test chaos lint bench docs slim-ci airflow-env airflow airflow-once reset clean

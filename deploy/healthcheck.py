@@ -1,4 +1,4 @@
-"""Tell Docker whether a service does its work: ``python -m deploy.healthcheck http|grpc|daemon [address]``.
+"""Tell Docker whether a service does its work: ``python -m deploy.healthcheck http|grpc|daemon|refresher [address]``.
 
 A process that is up but useless is unhealthy: the Dagster daemon is judged by the signs of life it leaves in the
 database, not by its process.
@@ -50,7 +50,15 @@ def daemon(_address: str) -> bool:
     return daemon_ready(load())()
 
 
-_CHECKS: dict[str, Callable[[str], bool]] = {"http": http, "grpc": grpc, "daemon": daemon}
+def refresher(_address: str) -> bool:
+    """Tell whether a refresher has shown a sign of life in the warehouse lately."""
+    from shop_platform.refresh.attempts import alive
+    from shop_platform.settings import load
+
+    return alive(load())
+
+
+_CHECKS: dict[str, Callable[[str], bool]] = {"http": http, "grpc": grpc, "daemon": daemon, "refresher": refresher}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

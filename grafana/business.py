@@ -7,6 +7,7 @@ of the database session, which the role of Grafana has set to the shop's.
 # ruff: noqa: S608 - every part of these queries is a constant of this package.
 from __future__ import annotations
 
+from grafana.business_corrections import CORRECTIONS
 from grafana.business_splits import SPLIT, WEEKS
 from grafana.model import Board, Panel, Section, Variable
 from grafana.panels import GREEN, RED, YELLOW, column, stat, steps, timeseries
@@ -205,7 +206,7 @@ BOARD = Board(
     uid="shop-business",
     title="Shop business",
     description="What the shop sells, to whom, by which way, and what comes back.",
-    sections=(_TODAY, _RANGE, SPLIT, WEEKS),
+    sections=(_TODAY, _RANGE, SPLIT, WEEKS, CORRECTIONS),
     time_from="now-30d",
     refresh="1m",
     variables=(

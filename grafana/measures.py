@@ -8,6 +8,9 @@ from textwrap import dedent
 # Service levels, in seconds.
 LAG_LIMIT = 300
 MARTS_LIMIT = 1800
+# Roll-ups that are built once a night wait for it; late are those that missed it by two hours.
+NIGHTLY_MARTS = ("basket_affinity", "cohort_retention")
+NIGHTLY_GRACE = 26 * 3600
 # A lag that nobody measured for this long is not known any more.
 MEASUREMENT_GRACE = 120
 
@@ -52,8 +55,8 @@ behind as (
 )"""
 
 # Seconds that the oldest landed event has been waiting for each mart: events at or above the mart's ceiling are not
-# in it yet. A day is the most it can say.
-MARTS_WAITING = """\
+# in it yet. A day is the most it can say. A nightly roll-up has waited since it should have been built.
+MARTS_WAITING = f"""\
 with marts as (
     select model, ceiling, built_at
     from ops.model_watermarks
@@ -71,7 +74,10 @@ oldest as (
 waiting as (
     select marts.model,
            marts.built_at,
-           coalesce(extract(epoch from now() - oldest.waiting_since), 0)::double precision as seconds_waiting
+           case when marts.model in ({", ".join(f"'marts.{mart}'" for mart in NIGHTLY_MARTS)})
+               then greatest(extract(epoch from now() - marts.built_at) - {NIGHTLY_GRACE}, 0)
+               else coalesce(extract(epoch from now() - oldest.waiting_since), 0)
+           end::double precision as seconds_waiting
     from marts join oldest using (ceiling)
 )"""
 

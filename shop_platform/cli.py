@@ -14,6 +14,8 @@ import typer
 
 from shop_platform.errors import ShopError
 from shop_platform.importing.cli import import_file
+from shop_platform.operations.erase_cli import erase_customer
+from shop_platform.operations.retention_cli import remove_old
 from shop_platform.settings import Settings, get_settings
 
 app = typer.Typer(
@@ -201,6 +203,19 @@ def _bar_while_behind() -> Iterator[Callable[[int, int], None]]:
 
 
 @app.command()
+def refresh() -> None:
+    """Keep the hot marts a few seconds behind the events, until Ctrl-C.
+
+    Builds dbt's selector `hot` whenever new rows have landed. Excludes Dagster's builds and `shop verify` by a lock.
+    """
+    from shop_platform.refresh.service import run_refresher
+
+    settings = _settings()
+    with stop_on_signals() as stop:
+        run_refresher(settings, stop)
+
+
+@app.command()
 def verify(
     json_: Json = False,
     only: Annotated[str, typer.Option(help="i1 (produced = landed + dead) or i2 (marts = recomputation).")] = "all",
@@ -236,6 +251,7 @@ def _sentence_i1(i1: dict[str, Any]) -> str:
     produced = "no producer's ledger" if i1["produced"] is None else f"{i1['produced']:,} produced"
     word = "holds" if i1["holds"] else "IS BROKEN"
     given_up = f" + {i1['given_up']:,} given up" if i1["given_up"] else ""
+    given_up += f" + {i1['expired']:,} removed by retention" if i1["expired"] else ""
     extra = "" if i1["holds"] else f"; missing {i1['missing']}, unexpected {i1['unexpected']}, both {i1['in_both']}"
     return (
         f"I1 {word}: {produced} = {i1['landed']:,} landed + {i1['dead_lettered']:,} dead-lettered{given_up}"
@@ -250,7 +266,13 @@ def _sentence_i2(i2: dict[str, Any]) -> str:
         if mart["only_in_mart"] or mart["only_in_rebuild"]
     ]
     word = "holds" if i2["holds"] else "IS BROKEN"
-    return "\n  ".join([f"I2 {word}: {len(i2['marts'])} marts, {i2['rows']:,} rows recomputed from raw", *broken])
+    kept = [
+        f"{name}: kept by retention, compared " + (f"from {day} on" if day else "not at all: it has no day")
+        for name, day in i2["kept"].items()
+    ]
+    return "\n  ".join(
+        [f"I2 {word}: {len(i2['marts'])} marts, {i2['rows']:,} rows recomputed from raw", *broken, *kept]
+    )
 
 
 @app.command("env")
@@ -285,7 +307,10 @@ def _mount_dead_letters() -> None:
     app.add_typer(dead_letters, name="dead-letters", help="See what could not land and why; mend, replay, discard it.")
 
 
-app.command("import")(import_file)  # its module loads nothing but typer until it is called
+# Their modules load nothing but typer until they are called.
+app.command("import")(import_file)
+app.command("erase")(erase_customer)
+app.command("retention")(remove_old)
 
 
 def _mount_generator() -> None:

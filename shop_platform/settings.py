@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSe
 
 from shop_platform.errors import ShopError
 from shop_platform.kafka_security import KafkaSettings
+from shop_platform.retention_policy import parse_retention
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STACK_ENV_NAME = "stack.env"
@@ -69,6 +70,7 @@ class Settings(KafkaSettings):
     pg_sslmode: str = "prefer"
 
     shop_tz: str = "Europe/Berlin"
+    retention: str = ""
 
     dagster_url: str = "http://127.0.0.1:3000"
     dagster_database: str = "dagster"
@@ -88,6 +90,9 @@ class Settings(KafkaSettings):
     ingest_dead_letter_burst: int = Field(default=500, ge=0)
     ingest_dead_letter_share: float = Field(default=0.2, gt=0, le=1)
 
+    refresh_report_seconds: float = Field(default=30.0, ge=0)
+    refresh_check_seconds: float = Field(default=300.0, ge=1)
+
     allow_simulated_data: bool = True
     log_format: str = "console"
 
@@ -98,6 +103,12 @@ class Settings(KafkaSettings):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"'{value}' is not an IANA time zone such as Europe/Berlin") from error
+        return value
+
+    @field_validator("retention")
+    @classmethod
+    def _possible_retention(cls, value: str) -> str:
+        parse_retention(value)
         return value
 
     @field_validator("log_format")

@@ -22,7 +22,11 @@ from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.settings import Role, Settings, load
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.migrate import migrate
-from tests.support.suites import SuiteSummary
+from tests.support.suites import SUITES, SuiteSummary
+
+# Files whose tests start the whole stack, on the first ports that are free: two at once could take the same ones.
+_WITH_A_STACK = {"test_demo.py", "test_stack.py", "test_shop_pipeline.py", "test_promises.py", "test_platform.py"}
+_STACK = "stack"
 
 # A developer's own stack or shell must not leak into the tests.
 for _name in [name for name in os.environ if name.startswith("SHOP_") and not name.startswith("SHOP_TEST_")]:
@@ -107,8 +111,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    config.pluginmanager.register(SuiteSummary(), "shop-suites")
+    if not hasattr(config, "workerinput"):  # the one process that hears of every test
+        config.pluginmanager.register(SuiteSummary(), "shop-suites")
     if os.environ.get("SHOP_TEST_CHAOS_SEED"):
         # Who names a seed wants to see the same again, of the property tests as well.
         hypothesis_settings.register_profile("repeatable", derandomize=True)
         hypothesis_settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell a test's report which suites it is of, and keep each file's tests in one process: they share fixtures."""
+    for item in items:
+        names = [name for name in SUITES if item.get_closest_marker(name)]
+        if names:
+            item.user_properties.append(("suites", names))
+        item.add_marker(pytest.mark.xdist_group(_STACK if item.path.name in _WITH_A_STACK else str(item.path)))

@@ -71,6 +71,7 @@ def test_help_names_every_command():
         "offsets",
         "dead-letters",
         "import",
+        "erase",
     ):
         assert command in text
 

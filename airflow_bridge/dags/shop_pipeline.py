@@ -1,20 +1,27 @@
-"""The Airflow DAG of the shop: ingest, then transform, then verify; the work itself is Dagster's.
+"""The Airflow DAG of the shop: ingest, staging, intermediate, marts, checks; the work itself is one Dagster run.
+
+Every asset is a task that waits, without a worker, for its own success; `asset_graph.json` says which there are.
 
 Settings (environment of the scheduler, DAG processor and workers, read when the file is parsed):
 SHOP_AIRFLOW_SCHEDULE  cron expression or preset, "none" for manual runs only; default @hourly
-SHOP_AIRFLOW_LOCATION  Dagster's code location; default shop_platform
+SHOP_AIRFLOW_LOCATION  Dagster's code location; default: that of the graph
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from airflow.sdk import DAG, chain
+from airflow.sdk import DAG, TaskGroup
+from airflow_bridge.asset_graph import read_graph
 from airflow_bridge.operators import DagsterJobOperator
+from airflow_bridge.pipeline import watched_job
 
 schedule = os.environ.get("SHOP_AIRFLOW_SCHEDULE", "@hourly").strip()
-location = os.environ.get("SHOP_AIRFLOW_LOCATION", "shop_platform")
+graph = read_graph(Path(__file__).with_name("asset_graph.json"))
+location = os.environ.get("SHOP_AIRFLOW_LOCATION", graph.location)
 
 with DAG(
     dag_id="shop_pipeline",
@@ -28,14 +35,24 @@ with DAG(
         "retries": 2,
         "retry_delay": timedelta(minutes=1),
         "execution_timeout": timedelta(hours=2),
-        "location": location,
-        "poll_interval": 2.0,
     },
     tags=["shop", "dagster"],
 ) as dag:
-    chain(
-        DagsterJobOperator(task_id="ingest", job_name="ingest"),
-        DagsterJobOperator(task_id="transform", job_name="transform"),
-        # Dagster calls a run with failed checks a success; for a verification it is none.
-        DagsterJobOperator(task_id="verify", job_name="verify", fail_on_failed_checks=True),
+    checks = TaskGroup("checks")
+    pipeline = watched_job(
+        replace(graph, location=location),
+        group_ids={"raw": "ingest", "staging": "staging", "intermediate": "intermediate", "marts": "marts"},
+        report=["marts"],
+        outcome_group=checks,
+        # Dagster calls a run with failed checks a success.
+        outcome_options={"fail_on_failed_checks": True, "poll_interval": 2.0},
     )
+    verify = DagsterJobOperator(
+        task_id="verify",
+        task_group=checks,
+        job_name="verify",
+        location=location,
+        poll_interval=2.0,
+        fail_on_failed_checks=True,
+    )
+    [pipeline.outcome, *pipeline.last_watchers()] >> verify

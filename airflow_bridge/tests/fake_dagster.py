@@ -36,6 +36,9 @@ class FakeDagster:
 
     def __init__(self) -> None:
         self.runs: list[FakeRun] = []
+        self.jobs = {"ingest", "full_pipeline"}
+        self.partitions: list[str] = []
+        self.asset_nodes: list[dict[str, Any]] = []
         self.next_status = "STARTED"
         self.next_events: list[dict[str, Any]] = []
         self.before_launch: Callable[[], None] = lambda: None
@@ -85,6 +88,8 @@ class FakeDagster:
         if self.launch_problem:
             return {"launchRun": self.launch_problem}
         params = variables["params"]
+        if "parentRunId" in params:
+            return {"launchRunReexecution": self._repeat(params)}
         run = self.add_run(
             job=params["selector"]["jobName"],
             tags={tag["key"]: tag["value"] for tag in params["executionMetadata"]["tags"]},
@@ -93,6 +98,31 @@ class FakeDagster:
             events=list(self.next_events),
         )
         return {"launchRun": {"__typename": "LaunchRunSuccess", "run": run.as_graphql()}}
+
+    def _repeat(self, params: dict[str, Any]) -> dict[str, Any]:
+        parent = next(run for run in self.runs if run.run_id == params["parentRunId"])
+        extra = {tag["key"]: tag["value"] for tag in params["extraTags"]}
+        lineage = {
+            "dagster/parent_run_id": parent.run_id,
+            "dagster/root_run_id": parent.tags.get("dagster/root_run_id", parent.run_id),
+        }
+        run = self.add_run(
+            job=parent.job,
+            tags=parent.tags | lineage | extra,
+            params=params,
+            status=self.next_status,
+            events=list(self.next_events),
+        )
+        return {"__typename": "LaunchRunSuccess", "run": run.as_graphql()}
+
+    def _facts(self, variables: dict[str, Any]) -> dict[str, Any]:
+        if variables["params"]["pipelineName"] not in self.jobs:
+            return {"pipelineOrError": {"__typename": "PipelineNotFoundError", "message": "no such job"}}
+        keys = {"partitionKeys": self.partitions}
+        return {"pipelineOrError": {"__typename": "Pipeline", "isAssetJob": True, "partitionKeysOrError": keys}}
+
+    def _assets(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"assetNodes": self.asset_nodes}
 
     def _find(self, variables: dict[str, Any]) -> dict[str, Any]:
         wanted = {tag["key"]: tag["value"] for tag in variables["filter"]["tags"]}

@@ -1,14 +1,18 @@
+import re
 import runpy
 import socket
 from pathlib import Path
 
 import pytest
+from airflow_bridge.asset_graph import read_graph
+from airflow_bridge.watch import DagsterAssetWatcher
 
-DAG_FILE = Path(__file__).parents[1] / "dags" / "shop_pipeline.py"
+DAGS = Path(__file__).parents[1] / "dags"
+GRAPH = read_graph(DAGS / "asset_graph.json")
 
 
-def parse():
-    return runpy.run_path(str(DAG_FILE))["dag"]
+def parse(name="shop_pipeline"):
+    return runpy.run_path(str(DAGS / f"{name}.py"))["dag"]
 
 
 @pytest.fixture(autouse=True)
@@ -20,25 +24,70 @@ def no_network(monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_DAGSTER_DEFAULT", raising=False)
 
 
-def test_the_shop_pipeline_ingests_then_transforms_then_verifies():
+def test_every_asset_of_the_graph_has_a_watcher_wired_as_the_graph_is():
     dag = parse()
-    assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
-        "ingest": ["transform"],
-        "transform": ["verify"],
-        "verify": [],
+    watchers = {task.asset: task for task in dag.tasks if isinstance(task, DagsterAssetWatcher)}
+    assert watchers.keys() == GRAPH.nodes.keys()
+    names = {key: task.task_id for key, task in watchers.items()}
+    for key, node in GRAPH.nodes.items():
+        above = {names[each] for each in node.upstream} or {"launch"}
+        assert watchers[key].upstream_task_ids == above
+    assert re.fullmatch(r"marts(_\d)?\.kpi_daily", names["marts/kpi_daily"])
+    assert names["raw/orders"] == "ingest.orders"
+    assert names["staging/stg_ingest_ledger"] == "staging.stg_ingest_ledger"
+
+
+def test_each_of_the_shops_layers_is_a_task_group():
+    assert set(GRAPH.groups()) == {"raw", "staging", "intermediate", "marts"}
+    layers = {"ingest", "staging", "intermediate", "marts"}
+    assert {re.sub(r"_\d$", "", name) for name in parse().task_group.children} == layers | {
+        "launch",
+        "checks",
+        "asset_events",
     }
-    assert [task.job_name for task in dag.tasks] == ["ingest", "transform", "verify"]
-    assert {task.location for task in dag.tasks} == {"shop_platform"}
-    assert all(task.deferrable for task in dag.tasks)
-    assert [task.fail_on_failed_checks for task in dag.tasks] == [False, False, True]
+
+
+def test_no_two_task_groups_need_each_other_or_airflow_could_not_draw_them():
+    group = parse().task_group
+    assert len(group.topological_sort()) == len(group.children)
+
+
+def test_the_run_answers_for_itself_whatever_the_watchers_wait_for():
+    tasks = parse().task_dict
+    assert tasks["checks.dagster_run"].upstream_task_ids == {"launch"}
+    assert tasks["launch"].promised_retries == tasks["checks.dagster_run"].retries == 2
+    assert tasks["checks.dagster_run"].fail_on_failed_checks
+    assert tasks["checks.verify"].fail_on_failed_checks
+    assert "checks.dagster_run" in tasks["checks.verify"].upstream_task_ids
+    assert tasks["asset_events"].is_teardown
+    assert tasks["asset_events"].assets == [node.key for node in GRAPH.in_order() if node.group == "marts"]
+
+
+def test_watchers_need_no_worker_and_are_never_retried():
+    watchers = [task for task in parse().tasks if isinstance(task, DagsterAssetWatcher)]
+    assert all(task.start_from_trigger and task.retries == 0 for task in watchers)
 
 
 def test_runs_neither_overlap_nor_catch_up():
-    dag = parse()
-    assert (dag.dag_id, dag.max_active_runs, dag.catchup) == ("shop_pipeline", 1, False)
+    for name in ("shop_pipeline", "shop_daily"):
+        dag = parse(name)
+        assert (dag.dag_id, dag.max_active_runs, dag.catchup) == (name, 1, False)
 
 
 @pytest.mark.parametrize(("value", "schedule"), [("15 3 * * *", "15 3 * * *"), ("none", None), ("", None)])
 def test_the_schedule_comes_from_the_environment(monkeypatch, value, schedule):
     monkeypatch.setenv("SHOP_AIRFLOW_SCHEDULE", value)
     assert parse().schedule == schedule
+
+
+def test_the_location_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("SHOP_AIRFLOW_LOCATION", "elsewhere")
+    tasks = parse().task_dict
+    assert {tasks[name].location for name in ("launch", "checks.dagster_run", "checks.verify")} == {"elsewhere"}
+
+
+def test_the_daily_dag_has_one_partition_per_day_and_waits_to_be_wanted():
+    dag = parse("shop_daily")
+    assert type(dag.timetable).__name__ == "CronPartitionTimetable"
+    assert dag.is_paused_upon_creation
+    assert dag.task_dict["daily"].partition_key == "{{ dag_run.partition_key }}"

@@ -1,84 +1,12 @@
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
-from airflow_bridge.launch import KEY_TAG, STORE_KEY, TRY_TAG
+from airflow_bridge.launch import KEY_TAG, RETRIES_LEFT_TAG, STORE_KEY, TRY_TAG
 from airflow_bridge.operators import DagsterJobOperator
+from task_instance import FAILED_CHECK, Task
 
-from airflow_bridge import errors, operators
-
-FAILURE = [
-    {
-        "__typename": "AssetMaterializationPlannedEvent",
-        "stepKey": "raw__events",
-        "assetKey": {"path": ["raw", "events"]},
-    },
-    {
-        "__typename": "ExecutionStepFailureEvent",
-        "stepKey": "raw__events",
-        "error": {"message": "wrapped", "causes": [{"message": "ValueError: no topic\nmore"}]},
-    },
-]
-FAILED_CHECK = {
-    "__typename": "AssetCheckEvaluationEvent",
-    "evaluation": {
-        "checkName": "i1",
-        "success": False,
-        "severity": "ERROR",
-        "description": "3 events lost",
-        "assetKey": {"path": ["ops", "ledger"]},
-    },
-}
-
-
-class MemoryStore(dict):
-    """A FAKE of Airflow's task_state_store."""
-
-    def set(self, key, value, *, retention):
-        self[key] = value
-
-    def delete(self, key):
-        self.pop(key, None)
-
-
-class Task:
-    """One Airflow task instance: its store and XComs outlive the tries, the operator does not."""
-
-    def __init__(self, **options):
-        self.options = {"task_id": "ingest", "job_name": "ingest", "poll_interval": 0.01, **options}
-        self.store = MemoryStore()
-        self.xcoms = {}
-        self.try_number = 0
-
-    def next_try(self):
-        self.try_number += 1
-        return DagsterJobOperator(**self.options)
-
-    @property
-    def context(self):
-        ti = SimpleNamespace(
-            dag_id="shop_pipeline",
-            run_id="manual__1",
-            task_id="ingest",
-            map_index=-1,
-            try_number=self.try_number,
-            xcom_push=lambda key, value: self.xcoms.update({key: value}),
-        )
-        return {"ti": ti, "task_state_store": self.store}
-
-    def start(self):
-        """Execute a new try up to its deferral; return the operator and the trigger."""
-        operator = self.next_try()
-        with pytest.raises(TaskDeferred) as deferred:
-            operator.execute(self.context)
-        assert deferred.value.method_name == "execute_complete"
-        return operator, deferred.value.trigger
-
-    def resume(self, run, status=None, message=""):
-        """Resume in a new process, as Airflow does: with a new operator object."""
-        event = {"run_id": run.run_id, "status": status or run.status, "message": message}
-        return DagsterJobOperator(**self.options).execute_complete(self.context, event)
+from airflow_bridge import errors, run_operator
 
 
 @pytest.fixture
@@ -94,9 +22,9 @@ def test_it_is_deferrable_unless_told_otherwise(dagster, task):
 
 def test_the_key_is_stored_before_the_launch(dagster, task):
     seen = []
-    dagster.before_launch = lambda: seen.append(dict(task.store))
+    dagster.before_launch = lambda: seen.append(task.key)
     task.start()
-    assert seen == [{STORE_KEY: dagster.runs[0].tags[KEY_TAG]}]
+    assert seen == [dagster.runs[0].tags[KEY_TAG]]
 
 
 def test_the_run_says_which_task_wanted_it(dagster):
@@ -109,7 +37,8 @@ def test_the_run_says_which_task_wanted_it(dagster):
         "airflow/run_id": "manual__1",
         "airflow/task_id": "ingest",
         TRY_TAG: "1",
-        KEY_TAG: task.store[STORE_KEY],
+        RETRIES_LEFT_TAG: "2",
+        KEY_TAG: task.key,
     }
     assert run.params["runConfigData"] == {"ops": {"a": 1}}
     assert run.params["selector"]["assetSelection"] == [{"path": ["raw", "events"]}]
@@ -119,100 +48,6 @@ def test_the_link_is_there_while_the_run_lasts(dagster, task):
     task.start()
     url = f"https://dagster.example/runs/{dagster.runs[0].run_id}"
     assert task.xcoms == {"_link_DagsterRunLink": url}
-
-
-def test_success_returns_the_run_and_frees_the_next_execution(dagster, task):
-    task.start()
-    run = dagster.runs[0]
-    run.status = "SUCCESS"
-    assert task.resume(run) == run.run_id
-    assert task.store == {}
-
-
-def test_a_retry_adopts_the_live_run(dagster, task):
-    task.start()
-    _, trigger = task.start()
-    assert [run.run_id for run in dagster.runs] == [trigger.run_id]
-
-
-def test_a_retry_adopts_a_success_nobody_saw(dagster, task):
-    task.start()
-    dagster.runs[0].status = "SUCCESS"
-    assert task.next_try().execute(task.context) == dagster.runs[0].run_id
-    assert (len(dagster.runs), task.store) == (1, {})
-
-
-@pytest.mark.parametrize("status", ["FAILURE", "CANCELED"])
-def test_a_retry_after_an_unseen_failure_launches_under_a_new_key(dagster, task, status):
-    task.start()
-    dagster.runs[0].status = status
-    task.start()
-    first, second = dagster.runs
-    assert first.tags[KEY_TAG] != second.tags[KEY_TAG] == task.store[STORE_KEY]
-
-
-def test_a_lost_answer_to_the_launch_does_not_make_a_second_run(dagster, task):
-    dagster.lose_launch_answers = True
-    with pytest.raises(errors.DagsterUnreachableError):
-        task.next_try().execute(task.context)
-    _, trigger = task.start()
-    assert [run.run_id for run in dagster.runs] == [trigger.run_id]
-
-
-def test_a_launch_that_never_arrived_is_repeated_under_the_same_key(dagster, task):
-    dagster.outage = 1
-    with pytest.raises(errors.DagsterUnreachableError):
-        task.next_try().execute(task.context)
-    key = task.store[STORE_KEY]
-    task.start()
-    assert [run.tags[KEY_TAG] for run in dagster.runs] == [key]
-
-
-def test_a_seen_failure_names_step_asset_error_and_link_and_lets_a_retry_launch(dagster, task):
-    dagster.next_events = FAILURE
-    task.start()
-    run = dagster.runs[0]
-    run.status = "FAILURE"
-    with pytest.raises(errors.DagsterRunFailedError) as caught:
-        task.resume(run)
-    assert str(caught.value) == (
-        f"Dagster run {run.run_id} of job 'ingest' failed at step 'raw__events', asset raw/events: "
-        f"ValueError: no topic (https://dagster.example/runs/{run.run_id})"
-    )
-    assert task.store == {}
-    task.start()
-    assert len(dagster.runs) == 2
-
-
-def test_a_failure_whose_log_cannot_be_read_is_still_a_failure(dagster, task):
-    task.start()
-    run = dagster.runs[0]
-    dagster.outage = 1
-    with pytest.raises(errors.DagsterRunFailedError, match=run.run_id):
-        task.resume(run, "FAILURE")
-
-
-def test_a_run_cancelled_in_dagster_fails_the_task(dagster, task):
-    task.start()
-    dagster.runs[0].status = "CANCELED"
-    with pytest.raises(errors.DagsterRunCanceledError):
-        task.resume(dagster.runs[0])
-    assert task.store == {}
-
-
-def test_a_clear_that_cancels_the_adopted_run_launches_anew(dagster, task):
-    task.start()
-    task.start()  # the cleared task's new try adopts the run ...
-    dying = dagster.runs[0]
-    dying.status = "CANCELED"  # ... which the clear was already cancelling
-    with pytest.raises(TaskDeferred) as deferred:
-        task.resume(dying)
-    assert len(dagster.runs) == 2
-    assert deferred.value.trigger.run_id == dagster.runs[1].run_id
-    assert dagster.runs[1].tags[KEY_TAG] == task.store[STORE_KEY] != dying.tags[KEY_TAG]
-    dagster.runs[1].status = "CANCELED"
-    with pytest.raises(errors.DagsterRunCanceledError):  # only once: this one is the try's own
-        task.resume(dagster.runs[1])
 
 
 def test_losing_sight_of_dagster_keeps_the_run_for_the_next_try(dagster, task):
@@ -243,7 +78,7 @@ def test_execution_timeout_becomes_the_deadline_and_cancels_the_run(dagster):
 
 
 def test_a_time_out_says_so_when_the_run_could_not_be_stopped(dagster, monkeypatch):
-    monkeypatch.setattr(operators, "_TIME_OUT_SECONDS", 0.0)
+    monkeypatch.setattr(run_operator, "_TIME_OUT_SECONDS", 0.0)
     dagster.refuses_to_stop = True
     task = Task(execution_timeout=timedelta(hours=1))
     task.start()
@@ -286,7 +121,7 @@ def test_without_deferring_it_waits_on_the_worker(dagster):
 def test_without_deferring_an_outage_is_borne(dagster):
     task = Task(deferrable=False)
     operator = task.next_try()
-    run = operator._launch(task.context)
+    run = operator.relaunch(task.context)
     dagster.runs[0].polls_until = (2, "SUCCESS")
     dagster.outage = 3
     assert operator._poll(run).status == "SUCCESS"
@@ -316,7 +151,7 @@ def test_a_kill_after_a_lost_answer_finds_the_run_by_its_key(dagster, task):
 
 
 def test_a_kill_without_a_launch_or_without_dagster_is_quiet(dagster, task, monkeypatch):
-    monkeypatch.setattr(operators, "_KILL_SECONDS", 0.0)
+    monkeypatch.setattr(run_operator, "_KILL_SECONDS", 0.0)
     task.next_try().on_kill()
     operator, _ = task.start()
     dagster.outage = 10**6
@@ -325,7 +160,7 @@ def test_a_kill_without_a_launch_or_without_dagster_is_quiet(dagster, task, monk
 
 
 def test_a_kill_on_the_worker_ends_a_run_that_keeps_starting_before_airflow_ends_the_worker(dagster, monkeypatch):
-    monkeypatch.setattr(operators, "_KILL_SECONDS", 0.0)
+    monkeypatch.setattr(run_operator, "_KILL_SECONDS", 0.0)
     dagster.next_status = "STARTING"
     operator, _ = Task().start()
     operator.on_kill()

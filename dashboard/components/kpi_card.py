@@ -15,8 +15,11 @@ from dashboard.data.kpis import Kpi, KpiResult
 from dashboard.figures.sparkline import sparkline_svg
 
 
-def kpi_card(result: KpiResult, currency: str, *, compared: bool) -> html.Article:
-    """Return the card of one KPI; ``compared`` says whether a comparison period is shown."""
+def kpi_card(result: KpiResult, currency: str, *, compared: bool, note: str = "") -> html.Article:
+    """Return the card of one KPI; ``compared`` says whether a comparison period is shown.
+
+    ``note`` goes with the definition: what the reader should know about this period's value.
+    """
     kpi = result.kpi
     return _frame(
         kpi,
@@ -25,6 +28,7 @@ def kpi_card(result: KpiResult, currency: str, *, compared: bool) -> html.Articl
             html.P(_comparison(result, currency) if compared else [], className="kpi__change"),
         ],
         _sparkline(result),
+        note,
     )
 
 
@@ -33,8 +37,9 @@ def kpi_skeleton(kpi: Kpi) -> html.Article:
     return _frame(kpi, [states.skeleton(2)], html.Div(className="kpi__spark"))
 
 
-def _frame(kpi: Kpi, content: list[Component | str], sparkline: html.Div) -> html.Article:
+def _frame(kpi: Kpi, content: list[Component | str], sparkline: html.Div, note: str = "") -> html.Article:
     heading = f"kpi-{kpi.key}"
+    hint = f"{kpi.definition} {note}".strip()
     return html.Article(
         [
             html.Div(
@@ -45,9 +50,9 @@ def _frame(kpi: Kpi, content: list[Component | str], sparkline: html.Div) -> htm
                             icon("info"),
                             type="button",
                             className="hint",
-                            **attributes(aria_label=f"{kpi.label}: {kpi.definition}"),
+                            **attributes(aria_label=f"{kpi.label}: {hint}"),
                         ),
-                        label=kpi.definition,
+                        label=hint,
                         multiline=True,
                         w=240,
                         withArrow=True,

@@ -12,9 +12,6 @@ from urllib.parse import parse_qs, urlencode
 EARLIEST = date(2000, 1, 1)
 LATEST = date(2100, 12, 31)
 
-# Events may arrive up to a week late and then restate the day they belong to.
-LATE_ARRIVAL_DAYS = 7
-
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -110,9 +107,14 @@ def _first_day(preset: Preset, today: date) -> date:
     }.get(preset, today)
 
 
-def provisional_days(period: Period, today: date) -> Period | None:
-    """Return the part of ``period`` whose numbers may still change, ``None`` when all of it is settled."""
-    start = max(period.start, today - timedelta(days=LATE_ARRIVAL_DAYS))
+def provisional_days(period: Period, since: date | None, today: date) -> Period | None:
+    """Return the part of ``period`` whose numbers may still change, ``None`` when all of it is final.
+
+    ``since`` is the first provisional day that the marts know, ``None`` when they know of none.
+    """
+    if since is None:
+        return None
+    start = max(period.start, since)
     end = min(period.end, today)
     return Period(start, end) if start <= end else None
 

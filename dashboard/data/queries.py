@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 
 from dashboard.data.periods import Period
 from dashboard.data.pool import Warehouse
-from dashboard.data.rows import Coverage, Day, Reconciled, SplitRow, SubjectFreshness
+from dashboard.data.rows import Correction, Coverage, Day, Reconciled, SplitRow, SubjectFreshness
 
 # The columns read, by table: the tests compare them with the dbt project.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -47,6 +47,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "refund_amount",
         "net_amount",
     ),
+    "kpi_day_status": ("date_day", "status", "restatements_count", "last_restated_at"),
     "data_freshness": ("subject", "events_count", "dead_letters_count", "max_event_time", "max_ingested_at"),
 }
 
@@ -63,6 +64,17 @@ _COVERAGE: LiteralString = """
     where date_day between date '2000-01-01' and current_date + 1
     group by currency
     order by sum(orders_count) desc, currency
+"""
+
+_PROVISIONAL: LiteralString = """
+    select min(date_day) as since from marts.kpi_day_status where status = 'provisional'
+"""
+
+_CORRECTIONS: LiteralString = """
+    select date_day as day, restatements_count as times, last_restated_at as last_at
+    from marts.kpi_day_status
+    where date_day between %(start)s and %(end)s and restatements_count > 0
+    order by date_day
 """
 
 _DAYS: LiteralString = """
@@ -147,7 +159,13 @@ def coverage(warehouse: Warehouse) -> Coverage | None:
         first_day=min(row["first_day"] for row in rows),
         last_day=max(row["last_day"] for row in rows),
         currencies=tuple(row["currency"] for row in rows),
+        provisional_from=warehouse.query(_PROVISIONAL)[0]["since"],
     )
+
+
+def corrections(warehouse: Warehouse, start: date, end: date) -> list[Correction]:
+    """Return the days from ``start`` to ``end`` of which a published figure changed, in order."""
+    return [Correction(**row) for row in warehouse.query(_CORRECTIONS, {"start": start, "end": end})]
 
 
 def days(warehouse: Warehouse, start: date, end: date, currency: str) -> list[Day]:

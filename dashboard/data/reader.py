@@ -11,7 +11,7 @@ from dashboard.data import queries
 from dashboard.data.cache import VersionedCache
 from dashboard.data.periods import Period, Selection
 from dashboard.data.pool import Warehouse
-from dashboard.data.rows import Coverage, Day, Reconciled, SplitRow, SubjectFreshness
+from dashboard.data.rows import Correction, Coverage, Day, Reconciled, SplitRow, SubjectFreshness
 
 # A period shorter than this still gets a sparkline worth looking at: of the days before it.
 SPARKLINE_DAYS = 14
@@ -93,6 +93,12 @@ class Reader:
         start = min(scope.period.previous().start, Period.ending(scope.period.end, SPARKLINE_DAYS).start)
         key = ("days", start, scope.period.end, scope.currency)
         return self._cache.get(key, lambda: queries.days(self._warehouse, start, scope.period.end, scope.currency))
+
+    def corrections(self, scope: Scope) -> dict[date, Correction]:
+        """Return the days of ``scope`` of which a published figure changed."""
+        start, end = scope.period.start, scope.period.end
+        found = self._cache.get(("corrections", start, end), lambda: queries.corrections(self._warehouse, start, end))
+        return {correction.day: correction for correction in found}
 
     def channels(self, scope: Scope) -> list[SplitRow]:
         """Return each channel's money, biggest net first."""

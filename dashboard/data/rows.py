@@ -9,11 +9,24 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the daily mart holds: first and last business day, currencies with the biggest first."""
+    """What the daily mart holds: first and last business day, currencies with the biggest first.
+
+    From ``provisional_from`` on (``None``: unknown) the figures of a day may still change.
+    """
 
     first_day: date
     last_day: date
     currencies: tuple[str, ...]
+    provisional_from: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A day whose published figures were changed after it was over: how often, and when last."""
+
+    day: date
+    times: int
+    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

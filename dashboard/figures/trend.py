@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -10,7 +10,7 @@ from typing import Any
 
 from dashboard import formatting
 from dashboard.data.periods import Period, provisional_days
-from dashboard.data.rows import Coverage, Day
+from dashboard.data.rows import Correction, Coverage, Day
 from dashboard.theme import PALETTES, Scheme, plotly_template
 
 # Below this a line through the days says less than bars beside each other.
@@ -61,16 +61,26 @@ def align(
     return aligned
 
 
-def shaded_days(period: Period, today: date) -> Period | None:
+def shaded_days(period: Period, since: date | None, today: date) -> Period | None:
     """Return the days shaded as provisional; ``None`` also when that would be the whole picture."""
-    days = provisional_days(period, today)
+    days = provisional_days(period, since, today)
     return None if days == period or period.days <= _BARS_UP_TO_DAYS else days
 
 
 def trend_figure(
-    aligned: Sequence[TrendDay], period: Period, currency: str, today: date, scheme: Scheme
+    aligned: Sequence[TrendDay],
+    period: Period,
+    currency: str,
+    today: date,
+    scheme: Scheme,
+    *,
+    provisional_from: date | None = None,
+    corrections: Mapping[date, Correction] | None = None,
 ) -> dict[str, Any]:
-    """Return the figure: net as a line (bars for a few days), the compared period dashed, provisional days shaded."""
+    """Return the figure: net as a line (bars for a few days), the compared period dashed, provisional days shaded.
+
+    A day's label says whether it may still change, and how often its figures did since it was over.
+    """
     palette = PALETTES[scheme]
     compare = any(row.compared_net is not None for row in aligned)
     bars = period.days <= _BARS_UP_TO_DAYS
@@ -98,7 +108,7 @@ def trend_figure(
             "x": x,
             "y": [0 if value is None else value for value in net],
             "marker": {"opacity": 0},
-            "customdata": [_hover(row, currency) for row in aligned],
+            "customdata": [_hover(row, currency, day_state(row.day, provisional_from, corrections)) for row in aligned],
             "hovertemplate": "%{customdata}<extra></extra>",
         }
     )
@@ -113,7 +123,7 @@ def trend_figure(
         "uirevision": f"{period.start}:{period.end}",
         "xaxis": {"type": "category"} if bars else _x_axis(period, palette.line_strong),
         "yaxis": {"rangemode": "tozero", "nticks": 5, "tickformat": "~s", "tickprefix": formatting.symbol(currency)},
-        "shapes": _provisional_shapes(period, today, palette.provisional),
+        "shapes": _provisional_shapes(shaded_days(period, provisional_from, today), period, palette.provisional),
     }
     return {"data": traces, "layout": layout}
 
@@ -143,7 +153,20 @@ def _lines(trace: dict[str, Any], *, running: bool, colour: str) -> list[dict[st
     return [solid, tail]
 
 
-def _hover(row: TrendDay, currency: str) -> str:
+def day_state(
+    day: date, provisional_from: date | None, corrections: Mapping[date, Correction] | None
+) -> tuple[str, ...]:
+    """Say whether ``day`` may still change and how often it did, in parts short enough for a label on a phone."""
+    parts: list[str] = []
+    if provisional_from is not None and day >= provisional_from:
+        parts.append("Provisional")
+    if corrections and (found := corrections.get(day)) is not None:
+        parts += ["Corrected once" if found.times == 1 else f"Corrected {found.times} times"]
+        parts += [f"last on {formatting.day(found.last_at.date())}"]
+    return tuple(parts)
+
+
+def _hover(row: TrendDay, currency: str, notes: Sequence[str]) -> str:
     lines = [f"<b>{row.day:%a} {formatting.day(row.day)}</b>"]
     if row.net is None:
         lines.append("No data")
@@ -153,6 +176,7 @@ def _hover(row: TrendDay, currency: str) -> str:
         lines.append(f"Orders  {formatting.count(row.orders)}")
     if row.compared_day is not None and row.compared_net is not None:
         lines.append(f"{formatting.day(row.compared_day)}  {formatting.money(row.compared_net, currency)}")
+    lines += [f"<i>{note}</i>" for note in notes]
     return "<br>".join(lines)
 
 
@@ -180,8 +204,7 @@ def _x_axis(period: Period, spike: str) -> dict[str, Any]:
     return axis
 
 
-def _provisional_shapes(period: Period, today: date, colour: str) -> list[dict[str, Any]]:
-    days = shaded_days(period, today)
+def _provisional_shapes(days: Period | None, period: Period, colour: str) -> list[dict[str, Any]]:
     if days is None:
         return []
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.pages import overview
+from dashboard.pages import metrics, overview
 from dashboard.pages.page import Page
 
-PAGES: tuple[Page, ...] = (overview.PAGE,)
+PAGES: tuple[Page, ...] = (overview.PAGE, metrics.PAGE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, cast
 
 from dash import Dash, Input, Output, State, dcc, html
@@ -18,10 +19,10 @@ from dashboard.components.card import TABLE, card, graph, guarded, table
 from dashboard.components.filters import filters
 from dashboard.components.kpi_card import kpi_card, kpi_skeleton
 from dashboard.data import kpis
-from dashboard.data.periods import Period, decode, encode
+from dashboard.data.periods import Period, decode, encode, provisional_days
 from dashboard.data.reader import SPARKLINE_DAYS, Reader, Scope
-from dashboard.data.rows import Day, SplitRow
-from dashboard.figures.trend import TrendDay, align, shaded_days, trend_figure
+from dashboard.data.rows import Correction, Day, SplitRow
+from dashboard.figures.trend import TrendDay, align, day_state, shaded_days, trend_figure
 from dashboard.pages.page import Page
 from dashboard.pages.selection import register_selection
 from dashboard.theme import Scheme
@@ -129,7 +130,12 @@ def _nothing(scope: Scope) -> Component:
 def _kpi_cards(reader: Reader, scope: Scope) -> list[Component]:
     course_from = min(scope.period.start, Period.ending(scope.period.end, SPARKLINE_DAYS).start)
     results = kpis.evaluate(reader.days(scope), scope.period, scope.compared, course_from=course_from)
-    return [kpi_card(result, scope.currency, compared=scope.compared is not None) for result in results]
+    provisional = provisional_days(scope.period, scope.coverage.provisional_from, scope.today)
+    note = ""
+    if provisional is not None:
+        which = "a provisional day" if provisional.days == 1 else f"{provisional.days} provisional days"
+        note = f"Includes {which}: the figure may still change."
+    return [kpi_card(result, scope.currency, compared=scope.compared is not None, note=note) for result in results]
 
 
 def _trend_body(reader: Reader, scope: Scope, view: str, scheme: Scheme) -> Component:
@@ -138,9 +144,18 @@ def _trend_body(reader: Reader, scope: Scope, view: str, scheme: Scheme) -> Comp
         return _nothing(scope)
     aligned = align(days, scope.period, scope.compared, scope.coverage, scope.today)
     caption = f"Net revenue by day, {formatting.period(scope.period)}"
+    corrections = reader.corrections(scope)
     if view == TABLE:
-        return _trend_table(aligned, scope, caption)
-    figure = trend_figure(aligned, scope.period, scope.currency, scope.today, scheme)
+        return _trend_table(aligned, scope, caption, corrections)
+    figure = trend_figure(
+        aligned,
+        scope.period,
+        scope.currency,
+        scope.today,
+        scheme,
+        provisional_from=scope.coverage.provisional_from,
+        corrections=corrections,
+    )
     description = f"{caption}. The same as a table: switch to Table above."
     return html.Div([_legend(days, scope), graph(ids.TREND_GRAPH, figure, description)], className="stack")
 
@@ -159,13 +174,15 @@ def _legend(days: Sequence[Day], scope: Scope) -> Component:
     items = [item(scope.period, "legend__key--shown")]
     if scope.compared is not None:
         items.append(item(scope.compared, "legend__key--compared"))
-    if shaded_days(scope.period, scope.today) is not None:
+    if shaded_days(scope.period, scope.coverage.provisional_from, scope.today) is not None:
         key = html.Span(className="legend__key legend__key--provisional", **attributes(aria_hidden="true"))
         items.append(html.Li([key, "may still change"], className="legend__item"))
     return html.Ul(items, className="legend")
 
 
-def _trend_table(aligned: Sequence[TrendDay], scope: Scope, caption: str) -> Component:
+def _trend_table(
+    aligned: Sequence[TrendDay], scope: Scope, caption: str, corrections: Mapping[date, Correction]
+) -> Component:
     head = ["Day", "Net revenue", "Gross sales", "Orders"]
     if scope.compared is not None:
         head += ["Compared day", "Its net revenue"]
@@ -182,8 +199,10 @@ def _trend_table(aligned: Sequence[TrendDay], scope: Scope, caption: str) -> Com
                 formatting.day(row.compared_day),
                 formatting.money(row.compared_net, scope.currency, decimals=2),
             ]
+        state = day_state(row.day, scope.coverage.provisional_from, corrections)
+        cells.append(", ".join(state) or "Final")
         rows.append(cells)
-    return table(caption, head, rows)
+    return table(caption, [*head, "State"], rows)
 
 
 def _split_body(rows: list[SplitRow], scope: Scope, view: str, part: str, volume: str) -> Component:

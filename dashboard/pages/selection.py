@@ -10,7 +10,6 @@ from dash import Dash, Input, Output, ctx, html, no_update
 from dashboard import formatting, ids
 from dashboard.components.badge import chip
 from dashboard.data.periods import (
-    LATE_ARRIVAL_DAYS,
     Comparison,
     Preset,
     Selection,
@@ -122,14 +121,14 @@ def summary(selection: Selection, scope: Scope | None, reader: Reader) -> list[o
                 icon_name="info",
             )
         )
-    provisional = provisional_days(period, today)
-    if scope is not None and provisional is not None:
+    since = scope.coverage.provisional_from if scope is not None else None
+    provisional = provisional_days(period, since, today)
+    if provisional is not None:
         running = "Today is not over yet. " if provisional.end == today else ""
         parts.append(
             chip(
                 f"Provisional from {provisional.start.day} {provisional.start:%b}",
-                f"{running}Events may arrive up to {LATE_ARRIVAL_DAYS} days late, and cancellations and refunds "
-                "follow: these days can still change.",
+                f"{running}Events may arrive late, and cancellations and refunds follow: these days can still change.",
             )
         )
     return parts

@@ -1,4 +1,11 @@
-{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'dim_customers'}}}) }}
+{{
+    config(
+        severity='warn',
+        store_failures=true,
+        limit=1000,
+        meta={'dagster': {'ref': {'name': 'dim_customers'}}},
+    )
+}}
 
 -- The lifetime sums of dim_customers would add different currencies for these customers.
 select

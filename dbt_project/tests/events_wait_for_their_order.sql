@@ -1,4 +1,11 @@
-{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'fct_orders'}}}) }}
+{{
+    config(
+        severity='warn',
+        store_failures=true,
+        limit=1000,
+        meta={'dagster': {'ref': {'name': 'fct_orders'}}},
+    )
+}}
 
 -- Orders with events but no placing for more than a week of event time: their `placed` is lost or a dead letter.
 -- They appear in no mart. The newest event stands for "now", so that the result does not depend on the clock.

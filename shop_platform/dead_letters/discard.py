@@ -19,13 +19,14 @@ from shop_platform.settings import Settings
 class DiscardReport:
     """What was given up or taken back. ``duplicates`` were not discarded: their event is in the warehouse.
 
-    ``unchanged`` letters were in that state before.
+    ``unchanged`` letters were in that state before; ``erased`` ones have no content left that could be taken up again.
     """
 
     discarded: int = 0
     duplicates: int = 0
     reopened: int = 0
     unchanged: int = 0
+    erased: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for ``--json``."""
@@ -78,26 +79,29 @@ def reopen(
 ) -> DiscardReport:
     """Take the discarding of the selected letters back: they wait again, with the corrected value if they had one.
 
+    Letters whose content was erased stay discarded.
+
     Raises :class:`ShopError` without any condition, and for ids that are unknown or replayed.
     """
     if selection.is_everything:
         raise ShopError("Nothing says which letters to reopen", "Name their ids, or give a filter such as --class.")
     report = DiscardReport()
 
-    def work(connection: Connection, letters: list[Letter]) -> int:
-        ids = [letter.id for letter in letters]
-        connection.execute(
+    def work(connection: Connection, letters: list[Letter]) -> tuple[int, int]:
+        rows = connection.execute(
             "update ops.dead_letters set status = case when fixed_value is null then 'open' else 'fixed' end"
-            " where dead_letter_id = any(%s)",
-            [ids],
-        )
+            " where dead_letter_id = any(%s) and erased_at is null returning dead_letter_id",
+            [[letter.id for letter in letters]],
+        ).fetchall()
+        ids = sorted(letter_id for (letter_id,) in rows)
         record(connection, actor, [Action(each, "reopen", "reopened", because.strip() or None) for each in ids])
-        return len(ids)
+        return len(ids), len(letters) - len(ids)
 
     with desk(settings) as connection:
         if selection.ids:
             states = demand(connection, selection.ids, (*WAITING, "discarded"))
             report.unchanged = sum(states.get(status, 0) for status in WAITING)
-        for count in in_pages(connection, replace(selection, statuses=("discarded",)), work, page=page):
+        for count, erased in in_pages(connection, replace(selection, statuses=("discarded",)), work, page=page):
             report.reopened += count
+            report.erased += erased
     return report

@@ -114,8 +114,9 @@ def details(settings: Settings, letter_id: int) -> Details:
         with connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(
                 'select dead_letter_id as id, status, outcome, topic, topic_id, incarnation, partition, "offset",'
-                " event_id::text, event_type, event_time::text, message_time::text, received_at::text, error_class,"
-                " error, schema_path, headers, message_key, message_value, fixed_value from ops.dead_letters"
+                " event_id::text, event_type, event_time::text, message_time::text, received_at::text,"
+                " erased_at::text, error_class, error, schema_path, headers, message_key, message_value, fixed_value"
+                " from ops.dead_letters"
                 " where dead_letter_id = %s",
                 [letter_id],
             ).fetchone()

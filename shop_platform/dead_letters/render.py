@@ -61,6 +61,8 @@ def detail_lines(letter: Details) -> Iterator[str]:
         f" time {columns['event_time'] or '-'}"
     )
     yield f"received      {columns['received_at']}, sent {columns['message_time'] or '-'}"
+    if columns["erased_at"]:
+        yield f"erased        {columns['erased_at']}: a customer asked to be forgotten; the content is gone for good"
     yield f"key           {_bytes(letter.key)}"
     for name, content in columns["headers"]:
         yield f"header        {one_line(name)}: {one_line(content if isinstance(content, str) else str(content))}"
@@ -145,3 +147,5 @@ def reopen_lines(report: DiscardReport) -> Iterator[str]:
     yield f"{report.reopened:,} waiting again"
     if report.unchanged:
         yield f"{report.unchanged:,} were waiting already."
+    if report.erased:
+        yield f"{report.erased:,} stay discarded: a customer asked to be forgotten, and their content was erased."

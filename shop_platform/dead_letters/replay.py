@@ -15,7 +15,8 @@ from shop_platform.dead_letters.selection import Selection
 from shop_platform.dead_letters.settle import Outcomes, Settled, landed_hours, lock_places, settle
 from shop_platform.dead_letters.verdict import check_id
 from shop_platform.events.decode import CONTRACT, Contract, ContractViolation
-from shop_platform.ingest.batch import DeadLetter, Mark, Row, sort_messages
+from shop_platform.ingest.batch import DeadLetter, Mark, People, Row, sort_messages
+from shop_platform.ingest.erase import forget, hold_alone
 from shop_platform.ingest.land import land_carefully
 from shop_platform.ingest.offsets import Connection
 from shop_platform.settings import Settings
@@ -79,15 +80,17 @@ def _still_waiting(
 def _replay_page(connection: Connection, letters: list[Letter], contract: Contract, actor: str) -> Outcomes:
     siblings = _lock_siblings(connection, letters)
     lock_places(connection, letters + siblings)
-    outcomes = Outcomes()
+    hold_alone(connection)  # nobody knows yet what is in the letters
+    outcomes, people = Outcomes(), People()
     hours: dict[uuid.UUID, int] = {}
     # Offsets of different incarnations of a topic overlap, and the decoder's sorting takes them for one sequence.
     for _, group in itertools.groupby(sorted(letters, key=_order), key=lambda each: _order(each)[:3]):
         left = list(group)
         while left:
-            left = _land(connection, left, contract, outcomes, hours)
+            left = _land(connection, left, contract, outcomes, hours, people)
     _settle_known(connection, siblings, outcomes, hours)
     settle(connection, actor, "replay", outcomes)
+    forget(connection, people)
     return outcomes
 
 
@@ -106,14 +109,20 @@ def _lock_siblings(connection: Connection, letters: list[Letter]) -> list[Letter
 
 
 def _land(
-    connection: Connection, letters: list[Letter], contract: Contract, outcomes: Outcomes, hours: dict[uuid.UUID, int]
+    connection: Connection,
+    letters: list[Letter],
+    contract: Contract,
+    outcomes: Outcomes,
+    hours: dict[uuid.UUID, int],
+    people: People,
 ) -> list[Letter]:
     """Decode and land letters of one topic; return those that repeat an id of another one that did not land.
 
-    ``hours`` collects the hour of each id that is in raw now.
+    ``hours`` collects the hour of each id that is in raw now, ``people`` whom the events are about.
     """
     marks = {(letter.topic, letter.partition): Mark() for letter in letters}
     batch = sort_messages([StoredMessage(letter) for letter in letters], marks, contract=contract)
+    people.add(batch.people)
     decided: set[int] = set()
     by_place = {(letter.partition, letter.offset): letter for letter in letters}
     for part in batch.slices.values():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from shop_platform.events.personal import Treatment, treatment
 from shop_platform.events.quick import QuickCheck, join, quick_check
 from shop_platform.events.registry import TOPICS, Topic
 from shop_platform.events.vocabulary import Identifier, Payload
@@ -129,11 +130,19 @@ class Contract:
             }
             for topic in topics
         }
+        self._treatments = {
+            topic.name: {kind.name: found for kind in topic.event_types if (found := treatment(kind.name)) is not None}
+            for topic in topics
+        }
         self._sources: set[str] = set()
         self._newest: dict[str, int] = {}
         for name in self._topic_of:
             if match := _FAMILY.match(name):
                 self._newest[match[1]] = max(self._newest.get(match[1], 0), int(match[2]))
+
+    def treatments(self, topic: str) -> Mapping[str, Treatment]:
+        """Return the types of ``topic`` that are personal or about who somebody is, with what they need."""
+        return self._treatments.get(topic, {})
 
     def decode(self, value: bytes | None, topic: str) -> Event:
         """Return the event in ``value``; raise :class:`ContractViolation` for anything that is not a valid one."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -13,11 +14,16 @@ from typing import Any
 import msgspec
 
 from shop_platform.events.decode import CONTENT_TYPE, MAX_MESSAGE_BYTES, Envelope
-from shop_platform.events.registry import EVENT_TYPES, TOPICS, EventType
+from shop_platform.events.personal import PERSONAL_FIELDS
+from shop_platform.events.registry import EVENT_TYPES, TOPICS, EventType, successor
 
 CONTRACT_DIR = Path(__file__).resolve().parent.parent.parent / "docs" / "contract"
 _JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _REF = "#/$defs/{name}"
+PERSONAL = "x-personal"
+"""Marks a personal field: it is kept apart from the rest of the event, and erased when the customer asks for it."""
+SUPERSEDED_BY = "x-superseded-by"
+"""Names the newer version that a producer should emit instead; the older one is still accepted."""
 
 
 def event_schema(kind: EventType) -> dict[str, Any]:
@@ -27,17 +33,36 @@ def event_schema(kind: EventType) -> dict[str, Any]:
     properties = dict(envelope["properties"])
     properties["type"] = {"const": kind.name}
     properties["data"] = schemas[1]
+    for path in PERSONAL_FIELDS.get(kind.family, ()):
+        _mark(definitions, kind.payload.__name__, path.split("."))
     # The envelope allows extensions (CloudEvents), `data` allows new optional fields: consumers ignore both.
     return {
         "$schema": _JSON_SCHEMA,
         "$id": f"{kind.name}.json",
         "title": kind.name,
-        "description": (kind.payload.__doc__ or "").strip(),
+        "description": inspect.cleandoc(kind.payload.__doc__ or ""),
+        **_superseded(kind, deprecated=True),
         "type": "object",
         "properties": properties,
         "required": envelope["required"],
         "$defs": definitions,
     }
+
+
+def _superseded(kind: EventType, **more: Any) -> dict[str, Any]:
+    newer = successor(kind)
+    return {SUPERSEDED_BY: newer.name, **more} if newer else {}
+
+
+def _mark(definitions: dict[str, Any], name: str, path: list[str]) -> None:
+    """Mark the field at ``path`` of the definition ``name`` as personal; a later version need not have it."""
+    field = definitions[name]["properties"].get(path[0])
+    if field is None:
+        return
+    if len(path) == 1:
+        field[PERSONAL] = True
+    else:
+        _mark(definitions, field["$ref"].rpartition("/")[2], path[1:])
 
 
 def asyncapi() -> dict[str, Any]:
@@ -60,6 +85,7 @@ def asyncapi() -> dict[str, Any]:
                 "name": kind.name,
                 "contentType": CONTENT_TYPE,
                 "summary": (kind.payload.__doc__ or "").strip().splitlines()[0],
+                **_superseded(kind),
                 "payload": {
                     "schemaFormat": f"application/schema+json;version={_JSON_SCHEMA.split('/')[-2]}",
                     "schema": {"$ref": f"./{kind.name}.json"},
@@ -72,12 +98,15 @@ def asyncapi() -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Shop Platform events",
-            "version": "1.0.0",
+            "version": "1.1.0",
             "description": (
                 "CloudEvents 1.0 in structured JSON mode. `id` is a UUID (version 7 recommended: it keeps the"
                 " warehouse's index local); a repeated id lands once. An unknown or invalid event becomes a dead"
                 f" letter. At most {MAX_MESSAGE_BYTES:,} bytes a message. The optional Kafka headers `ce_id` and"
-                " `ce_time` repeat id and time, so that even an unreadable message can be attributed."
+                " `ce_time` repeat id and time, so that even an unreadable message can be attributed. Fields marked"
+                f" `{PERSONAL}` are personal: they are kept apart and erased when a customer.erased event says so."
+                " `customer_id` is a token and must tell nothing about the person. Every version listed is accepted,"
+                f" side by side; `{SUPERSEDED_BY}` names the one to emit instead."
             ),
         },
         "defaultContentType": CONTENT_TYPE,

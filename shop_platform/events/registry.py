@@ -1,10 +1,12 @@
-"""Which event types exist, in which topic each travels and by which field it is keyed."""
+"""Which event types exist in which versions, in which topic each travels and by which field it is keyed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shop_platform.events import types as t
+from shop_platform.events.personal import family
 from shop_platform.events.vocabulary import Payload
 
 
@@ -15,6 +17,16 @@ class EventType:
     name: str
     payload: type[Payload]
     subject_field: str
+
+    @property
+    def family(self) -> str:
+        """The name without its version: ``shop.order.placed``."""
+        return family(self.name)
+
+    @property
+    def version(self) -> int:
+        """The version in the name."""
+        return int(self.name.rpartition(".v")[2])
 
 
 @dataclass(frozen=True)
@@ -32,9 +44,12 @@ class Topic:
         return f"shop.{self.subject}"
 
 
-def _types(subject_field: str, **payloads: type[Payload]) -> tuple[EventType, ...]:
+def _types(subject_field: str, **kinds: type[Payload] | Mapping[int, type[Payload]]) -> tuple[EventType, ...]:
+    """Return the types by name; a mapping gives every version that is accepted, a payload alone is version 1."""
     return tuple(
-        EventType(f"shop.{name.replace('__', '.')}.v1", payload, subject_field) for name, payload in payloads.items()
+        EventType(f"shop.{name.replace('__', '.')}.v{version}", payload, subject_field)
+        for name, versions in kinds.items()
+        for version, payload in (versions if isinstance(versions, Mapping) else {1: versions}).items()
     )
 
 
@@ -98,7 +113,7 @@ TOPICS: tuple[Topic, ...] = (
             "order_id",
             return__requested=t.ReturnRequested,
             return__received=t.ReturnReceived,
-            refund__issued=t.RefundIssued,
+            refund__issued={1: t.RefundIssued, 2: t.RefundIssuedV2},
         ),
     ),
     Topic("marketing", 3, "Marketing touches.", _types("visitor_id", marketing__touched=t.MarketingTouched)),
@@ -107,3 +122,9 @@ TOPICS: tuple[Topic, ...] = (
 TOPIC_BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
 EVENT_TYPES: dict[str, EventType] = {kind.name: kind for topic in TOPICS for kind in topic.event_types}
 TOPIC_OF_TYPE: dict[str, Topic] = {kind.name: topic for topic in TOPICS for kind in topic.event_types}
+
+
+def successor(kind: EventType) -> EventType | None:
+    """Return the newest version of the same type if ``kind`` is an older one, which is still accepted; else None."""
+    last = max((each for each in EVENT_TYPES.values() if each.family == kind.family), key=lambda each: each.version)
+    return last if last.version > kind.version else None

@@ -1,4 +1,4 @@
-"""The ``data`` of every event type, version 1."""
+"""The ``data`` of every version of every event type."""
 
 from __future__ import annotations
 
@@ -303,6 +303,37 @@ class RefundIssued(Payload, frozen=True):
     currency: Currency
     reason: Code
     lines: Annotated[tuple[RefundLine, ...], msgspec.Meta(min_length=1, max_length=1_000)]
+    return_id: Identifier | None = None
+
+
+class Taxed(Payload, frozen=True):
+    """Money that goes back: ``net`` excludes tax, ``tax`` is paid back beside it."""
+
+    net: Amount
+    tax: Amount
+
+
+class RefundLineV2(Payload, frozen=True):
+    """What is paid back for one order line, with the tax on it."""
+
+    line_number: LineNumber
+    product_id: Identifier
+    quantity: Quantity
+    refunded: Taxed
+
+
+class RefundIssuedV2(Payload, frozen=True):
+    """Money went back. ``refunded`` is the sum of the lines.
+
+    Differs from version 1 in money: ``amount`` did not say whether it held the tax, and the tax of a line was not told.
+    """
+
+    refund_id: Identifier
+    order_id: Identifier
+    refunded: Taxed
+    currency: Currency
+    reason: Code
+    lines: Annotated[tuple[RefundLineV2, ...], msgspec.Meta(min_length=1, max_length=1_000)]
     return_id: Identifier | None = None
 
 

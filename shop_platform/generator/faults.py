@@ -5,6 +5,7 @@ The shop itself stays consistent: a fault changes what is sent of an event, or w
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ FAULTS = ("duplicate", "late", "out_of_order", "malformed", "unknown_version")
 _DUPLICATE, _LATE, _OUT_OF_ORDER, _MALFORMED, _UNKNOWN = range(5)
 MALFORMATIONS = ("truncated_json", "wrong_type", "missing_field", "bad_utf8", "nul", "not_json", "empty_value")
 _DATA = b'"data":{'
+_VERSION = re.compile(rb'\.v[0-9]+","time":')
 _FARTHEST = 24
 
 
@@ -91,7 +93,7 @@ def send_order(
         spoilt = malform(messages[index].value, how, float(rng.uniform(0.15, 0.9)))
         messages[index] = messages[index]._replace(value=spoilt, fault=FAULTS[_MALFORMED], detail=how)
     for index in np.flatnonzero(fault == _UNKNOWN).tolist():
-        value = messages[index].value.replace(b'.v1","time":', b'.v99","time":', 1)
+        value = _VERSION.sub(b'.v99","time":', messages[index].value, count=1)
         messages[index] = messages[index]._replace(value=value, fault=FAULTS[_UNKNOWN], detail="v99")
     _displace(rng, fault, messages, send, position, encoded.time_ms)
 

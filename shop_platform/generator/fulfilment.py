@@ -11,6 +11,7 @@ from shop_platform.generator.catalogue import CATEGORIES, category_of, product_t
 from shop_platform.generator.draws import choose, share_of
 from shop_platform.generator.orders import Payments, Placed, joined
 from shop_platform.generator.parameters import DAY, HOUR, Pace, Parameters
+from shop_platform.generator.rollout import Rollout
 from shop_platform.generator.seasons import LocalTime, weekday
 from shop_platform.generator.tables import Column, Ints, Mask, Table, rows
 
@@ -97,9 +98,12 @@ def _leaves(rng: np.random.Generator, pace: Pace, local: LocalTime, paid_at: Int
 
 
 def send_back(
-    rng: np.random.Generator, p: Parameters, pace: Pace, placed: Placed, parcels: Parcels, seed: int
+    rng: np.random.Generator, p: Parameters, pace: Pace, placed: Placed, parcels: Parcels, seed: int, rollout: Rollout
 ) -> dict[str, Table]:
-    """Return the returns and refunds of the delivered orders, and the stock events of units that can be sold again."""
+    """Return the returns and refunds of the delivered orders, and the stock events of units that can be sold again.
+
+    ``rollout`` decides which refunds are told in version 2 of their event.
+    """
     orders, lines = placed.orders, placed.lines
     count = len(orders["order"])
     category = category_of(p.products)[lines["product"]]
@@ -132,16 +136,19 @@ def send_back(
 
     restocked = rng.random(len(refund["line"])) < p.restocked
     number = orders["order"]
+    refunds = _join(
+        _refunds(refunded, number, refund, arrives, _RETURN, seed, p.products, rollout),
+        _refunds(gift_at, number, gift, soothed, _LATE, seed, p.products, rollout),
+    )
+    is_new = refunds.pop("is_new")
     return {
         "return_requested": {
             "time": requested[returns], "order": number[returns], "customer": orders["customer"][returns],
             "lines": _return_lines(part, units, reason, returns, seed, p.products),
         },
         "return_received": {"time": received[arrives], "order": number[arrives]},
-        "refund_issued": _join(
-            _refunds(refunded, number, refund, arrives, _RETURN, seed, p.products),
-            _refunds(gift_at, number, gift, soothed, _LATE, seed, p.products),
-        ),
+        "refund_issued": rows(refunds, ~is_new),
+        "refund_issued_v2": rows(refunds, is_new),
         "stock_changed": stock.order_events(
             received[refund["order_row"]][restocked] + 1, refund["product"][restocked], refund["units"][restocked],
             stock.RETURN, number[refund["order_row"]][restocked],
@@ -165,17 +172,22 @@ def _return_lines(part: Table, units: Ints, reason: Ints, returns: Ints, seed: i
     return joined(made)
 
 
-def _refunds(when: Ints, number: Ints, lines: Table, order_rows: Ints, reason: int, seed: int, products: int) -> Table:
+def _refunds(
+    when: Ints, number: Ints, lines: Table, order_rows: Ints, reason: int, seed: int, products: int, rollout: Rollout
+) -> Table:
     texts = product_texts(seed, products)
     made: list[list[bytes]] = [[] for _ in order_rows]
-    template = b'{"line_number":%d,"product_id":"%b","quantity":%d,"amount":"%d.%02d"}'
+    first = b'{"line_number":%d,"product_id":"%b","quantity":%d,"amount":"%d.%02d"}'
+    second = b'{"line_number":%d,"product_id":"%b","quantity":%d,"refunded":{"net":"%d.%02d","tax":"%d.%02d"}}'
     at = np.searchsorted(order_rows, lines["order_row"])
-    columns = (at, lines["line"], lines["product"], lines["units"], lines["amount"])
-    for row, line, product, quantity, amount in zip(*(c.tolist() for c in columns), strict=True):
-        made[row].append(template % (line, texts[product].product, quantity, *divmod(amount, 100)))
+    is_new = rollout.is_new(when[order_rows], number[order_rows])
+    columns = (at, is_new[at], lines["line"], lines["product"], lines["units"], lines["amount"], lines["tax"])
+    for row, new, line, product, quantity, amount, tax in zip(*(c.tolist() for c in columns), strict=True):
+        what = (line, texts[product].product, quantity, *divmod(amount, 100))
+        made[row].append(second % (*what, *divmod(tax, 100)) if new else first % what)
     count = len(order_rows)
     return {
-        "time": when[order_rows], "order": number[order_rows], "reason": np.full(count, reason),
+        "time": when[order_rows], "order": number[order_rows], "reason": np.full(count, reason), "is_new": is_new,
         "amount": np.bincount(at, lines["amount"], count).astype(np.int64),
         "tax": np.bincount(at, lines["tax"], count).astype(np.int64), "lines": joined(made),
     }  # fmt: skip

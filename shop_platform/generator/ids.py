@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shop_platform.generator.tables import Ints
+from shop_platform.generator.tables import Floats, Ints
 
 _PER_MS = 1000
 _DIGITS = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint8).reshape(256, 2)
@@ -35,6 +35,14 @@ def _mix(value: np.typing.NDArray[np.uint64]) -> np.typing.NDArray[np.uint64]:
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> np.uint64(31))
+
+
+def uniform(number: Ints, seed: int) -> Floats:
+    """Return a draw from [0, 1) for each number: the same for the same number and seed, whenever it is asked for."""
+    with np.errstate(over="ignore"):
+        salt = _mix(np.array([seed & 0xFFFFFFFFFFFFFFFF], np.uint64) + _GOLDEN)
+        mixed = _mix(_mix(number.astype(np.uint64) + salt) + _GOLDEN)
+    return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
 def uuid7(time_ms: Ints, number: Ints, seed: int) -> np.typing.NDArray[np.bytes_]:

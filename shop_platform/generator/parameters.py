@@ -157,6 +157,11 @@ class Parameters:
     goodwill_when_late: float = 0.08
     restocked: float = 0.85
 
+    # Version 2 of refund.issued is rolled out server by server: none before this day of the shop's life, then a growing
+    # share, all after these days (0 and 0: always). A default history holds all three times.
+    refund_v2_after_days: float = 25.0
+    refund_v2_rollout_days: float = 10.0
+
     # Stock: cover after a replenishment, in days of expected demand; the late orderer's share makes things run out.
     cover_days: float = 24.0
     lead_days: tuple[float, float] = (2.0, 9.0)

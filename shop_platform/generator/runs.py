@@ -18,7 +18,7 @@ from shop_platform.generator.stream import HistoryPlan
 from shop_platform.settings import Settings
 
 # Raise it when the same plan no longer gives the same bytes: an unfinished history of another model cannot be resumed.
-MODEL = 1
+MODEL = 2
 MANIFEST = "history.json"
 
 

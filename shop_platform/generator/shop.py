@@ -13,6 +13,7 @@ from shop_platform.generator.fulfilment import send_back, ship
 from shop_platform.generator.ids import Numbers
 from shop_platform.generator.parameters import DAY, HOUR, MINUTE, Pace, Parameters
 from shop_platform.generator.population import Customers
+from shop_platform.generator.rollout import Rollout
 from shop_platform.generator.seasons import LocalTime, day_factor, hour_weights
 from shop_platform.generator.sessions import STRANGER, Browsing, RecentVisitors
 from shop_platform.generator.stock import Stock
@@ -225,7 +226,7 @@ class Shop:
         )
         payments = orders.pay(rng, p, pace, placed.orders)
         parcels = ship(rng, p, pace, self.local, placed.orders, payments)
-        back = send_back(rng, p, pace, placed, parcels, self.seed)
+        back = send_back(rng, p, pace, placed, parcels, self.seed, self._refund_rollout())
         lines, order = placed.lines, placed.orders
         sold = (order["time"][lines["order_row"]], lines["product"], -lines["quantity"])
         of_line = order["order"][lines["order_row"]]
@@ -249,6 +250,11 @@ class Shop:
                 # Events carry order numbers, which ascend with the rows.
                 who = order["customer_row"][np.searchsorted(order["order"], table["order"])]
                 self.customers.keep_busy(who, table["time"] + 1)
+
+    def _refund_rollout(self) -> Rollout:
+        p = self.parameters
+        start, lasts = (int(days * DAY) for days in (p.refund_v2_after_days, p.refund_v2_rollout_days))
+        return Rollout(self.origin + start, lasts, self.seed)
 
     def _review(self, rng: np.random.Generator, numbers: Numbers, end: int, pace: Pace, visits_per_day: float) -> None:
         """Buy stock, appoint prices, touch up the catalogue, find broken units and send the newsletter."""
@@ -291,5 +297,6 @@ KINDS = (
     "customer_created", "customer_updated", "product_created", "product_updated", "product_price_changed",
     "marketing_touched", "session_started", "page_viewed", "product_viewed", "searched", "cart_changed",
     "checkout_started", "order_placed", "stock_changed", "order_payment_failed", "order_paid", "order_cancelled",
-    "order_shipped", "order_delivered", "return_requested", "return_received", "refund_issued", "customer_erased",
+    "order_shipped", "order_delivered", "return_requested", "return_received", "refund_issued", "refund_issued_v2",
+    "customer_erased",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""One template per event type: everything that is the same in every event of the type."""
+"""One template per version of an event type: everything that is the same in every event of the type."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def _kind(
     rest: bytes,
     fields: _Fields,
     key: tuple[str, str] | None = None,
+    version: int = 1,
 ) -> Kind:
     """Make a kind whose data begin with the identifier ``first`` (``prefix`` and the number in ``column``)."""
     key_prefix, key_column = key or (prefix, column)
-    name = f"shop.{type_}.v1"
+    name = f"shop.{type_}.v{version}"
     texts = (source, name, key_prefix, first, prefix)
     template = _ENVELOPE % (*(text.encode() for text in texts), rest)
     return Kind(TOPIC_OF_TYPE[name].name, template, fields, prefix.encode(), column, key_prefix.encode(), key_column)
@@ -204,6 +205,19 @@ KINDS: dict[str, Kind] = {
         + b'","reason":"%b","lines":[%b]%b',
         r.refund_issued,
         _ORDER_KEY,
+    ),
+    "refund_issued_v2": _kind(
+        "refund.issued",
+        "returns",
+        "refund_id",
+        "ref_",
+        "order",
+        b'"order_id":"ord_%d","refunded":{"net":"%d.%02d","tax":"%d.%02d"},"currency":"'
+        + _EUR
+        + b'","reason":"%b","lines":[%b]%b',
+        r.refund_issued,
+        _ORDER_KEY,
+        version=2,
     ),
     "marketing_touched": _kind(
         "marketing.touched",

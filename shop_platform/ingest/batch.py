@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from operator import methodcaller
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from shop_platform.events.decode import CONTRACT, Contract, ContractViolation, ErrorClass, Event, attribute
-from shop_platform.ingest.encode import EXACT_SECONDS, copy_tuple, epoch_us
+from shop_platform.events.personal import Treatment, named_customer, split
+from shop_platform.ingest.encode import EXACT_SECONDS, copy_tuple, epoch_us, personal_tuple
 
 Headers = list[tuple[str, bytes | None]]
 Place = tuple[str, int]
@@ -39,13 +42,17 @@ class Message(Protocol):
 
 
 class Row(NamedTuple):
-    """A valid event: its id (16 bytes), its COPY tuple, the hour of its event time and the message it came in."""
+    """A valid event: its id (16 bytes), its COPY tuple, the hour of its event time and the message it came in.
+
+    ``personal`` is the COPY tuple of its personal fields, which the other one lacks.
+    """
 
     event_id: bytes
     copy: bytes
     hour: int
     event: Event
     message: Message
+    personal: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +104,33 @@ class PartitionSlice:
 
 
 @dataclass
+class People:
+    """Who events are about, for the sake of those who ask to be forgotten.
+
+    ``erased`` customers ask for it here, ``named`` ones are mentioned together with something personal or a session,
+    ``searching`` are sessions with search words.
+    """
+
+    erased: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
+    searching: set[str] = field(default_factory=set)
+
+    def add(self, other: People) -> None:
+        """Add those of ``other``."""
+        self.erased |= other.erased
+        self.named |= other.named
+        self.searching |= other.searching
+
+    def __bool__(self) -> bool:
+        return bool(self.erased or self.named or self.searching)
+
+
+@dataclass
 class TopicRows:
     """The rows of one topic in a batch, unique by id, column by column: a batch has tens of thousands.
 
-    ``suspects`` are the ids that may have landed before, ``unique`` are all ids.
+    ``suspects`` are the ids that may have landed before, ``unique`` are all ids. ``personal`` holds, for the few rows
+    with personal fields, by partition and offset, the id and the COPY tuple of these fields.
     """
 
     ids: list[bytes] = field(default_factory=list)
@@ -110,12 +140,21 @@ class TopicRows:
     messages: list[Message] = field(default_factory=list)
     suspects: list[bytes] = field(default_factory=list)
     unique: set[bytes] = field(default_factory=set)
+    personal: dict[tuple[int, int], tuple[bytes, bytes]] = field(default_factory=dict)
+    people: People = field(default_factory=People)
 
     @property
     def rows(self) -> list[Row]:
         """The same, row by row."""
         columns = (self.ids, self.copies, self.hours, self.events, self.messages)
-        return [Row(*row) for row in zip(*columns, strict=True)]
+        rows = [Row(*row) for row in zip(*columns, strict=True)]
+        if not self.personal:
+            return rows
+        nothing = (b"", None)
+        return [
+            row._replace(personal=self.personal.get((row.message.partition(), row.message.offset()), nothing)[1])
+            for row in rows
+        ]
 
 
 @dataclass
@@ -130,6 +169,14 @@ class Batch:
     def messages(self) -> int:
         """How many messages the batch holds."""
         return sum(part.messages for part in self.slices.values())
+
+    @property
+    def people(self) -> People:
+        """Who the batch is about."""
+        people = People()
+        for rows in self.topics.values():
+            people.add(rows.people)
+        return people
 
 
 class Mark(NamedTuple):
@@ -181,7 +228,7 @@ def _sort_run(
     if part is None or not run:
         return
     topic, partition = place
-    decode = contract.decoder(topic)
+    decode, treatments = contract.decoder(topic), contract.treatments(topic)
     found = TopicRows()
     ids, copies, events, messages = found.ids, found.copies, found.events, found.messages
     times: list[int] = []
@@ -200,6 +247,8 @@ def _sort_run(
         seconds = event.time.timestamp()
         time_us = round(seconds * 1e6) if 0.0 <= seconds < EXACT_SECONDS else epoch_us(event.time)
         event_id = event.id.bytes
+        if event.type in treatments:
+            event = _treat(found, treatments[event.type], event, time_us, (partition, offset))
         copies.append(copy_tuple(event, event_id, time_us, partition, offset))
         ids.append(event_id)
         times.append(time_us)
@@ -210,6 +259,25 @@ def _sort_run(
         found.hours.extend([time_us // _HOUR_US for time_us in times])
         _count_times(part, times, found.hours, now_us)
         _add(batch.topics.setdefault(topic, TopicRows()), found, part, now_us)
+
+
+def _treat(found: TopicRows, treatment: Treatment, event: Event, time_us: int, place: tuple[int, int]) -> Event:
+    """Note who ``event`` is about, take its personal fields out, and return what is left of it."""
+    people = found.people
+    if treatment.erases:
+        people.erased.add(event.subject)
+    elif treatment.names_customer:
+        customer = named_customer(event.data)
+        if customer is not None:
+            people.named.add(customer)
+    else:
+        kept, personal = split(event.data, treatment.fields)
+        if personal is not None:
+            (people.named if treatment.of_customer else people.searching).add(event.subject)
+            copy = personal_tuple(event, event.id.bytes, time_us, personal, of_customer=treatment.of_customer)
+            found.personal[place] = event.id.bytes, copy
+            return msgspec.structs.replace(event, data=msgspec.Raw(kept))
+    return event
 
 
 def _count_times(part: PartitionSlice, times: list[int], hours: list[int], now_us: int) -> None:
@@ -243,6 +311,9 @@ def _add(rows: TopicRows, found: TopicRows, part: PartitionSlice, now_us: int) -
     rows.hours += found.hours
     rows.events += found.events
     rows.messages += found.messages
+    if found.people:
+        rows.people.add(found.people)
+        rows.personal |= found.personal
     # Ids of the future, and random ones, stay suspects and must not raise the mark.
     top, ceiling = part.top_id, id_ceiling(now_us)
     fresh = [event_id for event_id in found.ids if top < event_id < ceiling]
@@ -262,6 +333,8 @@ def _drop_repetitions(rows: TopicRows, found: TopicRows, part: PartitionSlice) -
     for index in reversed(repeated):
         part.duplicates += 1
         part.repeated[found.hours[index]] += 1
+        if found.personal:
+            found.personal.pop((part.partition, found.messages[index].offset()), None)
         for column in (found.ids, found.copies, found.hours, found.events, found.messages):
             del column[index]
 

@@ -8,6 +8,7 @@ import struct
 from shop_platform.events.decode import Event
 
 COLUMNS = "event_id, event_type, source, subject, event_time, data, kafka_partition, kafka_offset"
+PERSONAL_COLUMNS = "event_id, event_type, subject, customer_id, event_time, data"
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 
@@ -19,6 +20,8 @@ _POSTGRES_EPOCH_US = 946_684_800_000_000
 EXACT_SECONDS = 4_102_444_800.0
 
 _HEAD = b"\x00\x08\x00\x00\x00\x10"  # 8 columns; a uuid has 16 bytes
+_PERSONAL_HEAD = b"\x00\x06\x00\x00\x00\x10"
+_NULL = b"\xff\xff\xff\xff"
 _length = struct.Struct(">i").pack
 _time_and_data = struct.Struct(">iqiB").pack  # timestamptz; length of jsonb, whose first byte is its version
 _place = struct.Struct(">iiiq").pack  # integer; bigint
@@ -71,5 +74,25 @@ def copy_tuple(event: Event, event_id: bytes, time_us: int, partition: int, offs
             _time_and_data(8, time_us - _POSTGRES_EPOCH_US, len(data) + 1, 1),
             data,
             _place(4, partition, 8, offset),
+        )
+    )
+
+
+def personal_tuple(event: Event, event_id: bytes, time_us: int, data: bytes, *, of_customer: bool) -> bytes:
+    """Return the personal fields ``data`` of ``event`` as a tuple of :data:`PERSONAL_COLUMNS`.
+
+    ``of_customer``: the subject is the customer; else it is a session, and whose it is others may tell.
+    """
+    subject = event.subject.encode()
+    about = _LENGTHS[len(subject)] + subject
+    return b"".join(
+        (
+            _PERSONAL_HEAD,
+            event_id,
+            _texts.get(event.type) or _text(event.type),
+            about,
+            about if of_customer else _NULL,
+            _time_and_data(8, time_us - _POSTGRES_EPOCH_US, len(data) + 1, 1),
+            data,
         )
     )

@@ -1,4 +1,4 @@
-"""Put rows into a raw table, each event id once, by COPY; find the rows that PostgreSQL refuses."""
+"""Put rows into a raw table by COPY, each event id once, personal fields apart; find the rows that are refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from operator import itemgetter
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import pq, sql
@@ -15,9 +15,13 @@ from psycopg.adapt import Buffer, Dumper
 from shop_platform.events.decode import ContractViolation, ErrorClass
 from shop_platform.events.registry import TOPIC_BY_NAME
 from shop_platform.ingest.batch import DeadLetter, Row, TopicRows, dead_letter
-from shop_platform.ingest.encode import COLUMNS, COPY_HEADER, COPY_TRAILER
+from shop_platform.ingest.encode import COLUMNS, COPY_HEADER, COPY_TRAILER, PERSONAL_COLUMNS
 from shop_platform.ingest.offsets import Connection
 
+PERSONAL_DATA = sql.Identifier("pii", "personal_data")
+# A value that PostgreSQL cannot hold, or an event of a time that retention has removed: landing it would build its
+# session again from a part of its events.
+REFUSALS = (psycopg.DataError, psycopg.errors.CheckViolation)
 _UUID_OID, _UUID_ARRAY_OID = 2950, 2951
 
 
@@ -73,8 +77,10 @@ def landed_ids(connection: Connection, topic: str, ids: Collection[bytes]) -> se
 def land(connection: Connection, topic: str, rows: TopicRows) -> set[bytes]:
     """Copy ``rows`` into the raw table of ``topic``; return the ids that had landed before and were left out.
 
+    The personal fields of those that land go to ``pii.personal_data``.
+
     Only the suspects are looked up. Raises :class:`psycopg.errors.UniqueViolation` when another id had landed, or
-    :class:`psycopg.DataError` when PostgreSQL refuses a value: the transaction is lost then, and
+    one of :data:`REFUSALS` when PostgreSQL refuses a row: the transaction is lost then, and
     :func:`land_carefully` has to be used in a new one.
     """
     known = landed_ids(connection, topic, rows.suspects)
@@ -82,7 +88,10 @@ def land(connection: Connection, topic: str, rows: TopicRows) -> set[bytes]:
     if known:
         copies = [copy for event_id, copy in zip(rows.ids, copies, strict=True) if event_id not in known]
     if copies:
-        _send(connection, raw_table(topic), copies)
+        _send(connection, raw_table(topic), COLUMNS, copies)
+    if rows.personal:
+        personal = [copy for event_id, copy in rows.personal.values() if event_id not in known]
+        _send(connection, PERSONAL_DATA, PERSONAL_COLUMNS, personal)
     return known
 
 
@@ -111,7 +120,7 @@ def _land_halves(
         with connection.transaction():
             known |= _land_through_stage(connection, topic, rows)
         return
-    except psycopg.DataError as error:
+    except REFUSALS as error:
         if len(rows) == 1:
             reason = error.diag.message_primary or str(error)
             violation = ContractViolation(ErrorClass.DATABASE_REJECTED, reason, "$.data", rows[0].event.type)
@@ -140,18 +149,39 @@ def _land_through_stage(connection: Connection, topic: str, rows: Sequence[Row])
         ).format(table=raw_table(topic), columns=sql.SQL(COLUMNS), stage=stage)
     ).fetchall()
     connection.execute("drop table ingest_stage")
+    landed = {event_id.bytes for (event_id,) in inserted}
+    personal = [row.personal for row in rows if row.personal is not None and row.event_id in landed]
+    if personal:
+        _land_personal_through_stage(connection, personal)
     if len(inserted) == len(rows):
         return set()
-    return {row.event_id for row in rows} - {event_id.bytes for (event_id,) in inserted}
+    return {row.event_id for row in rows} - landed
+
+
+def _land_personal_through_stage(connection: Connection, copies: list[bytes]) -> None:
+    """The same for personal fields; a row that is there although its event was not is left as it is."""
+    stage = sql.Identifier("pg_temp", "ingest_personal")
+    connection.execute(
+        sql.SQL("create temporary table ingest_personal on commit drop as select {} from {} with no data").format(
+            sql.SQL(PERSONAL_COLUMNS), PERSONAL_DATA
+        )
+    )
+    _send(connection, stage, PERSONAL_COLUMNS, copies)
+    connection.execute(
+        sql.SQL("insert into {table} ({columns}) select {columns} from {stage} on conflict do nothing").format(
+            table=PERSONAL_DATA, columns=sql.SQL(PERSONAL_COLUMNS), stage=stage
+        )
+    )
+    connection.execute("drop table ingest_personal")
 
 
 def copy_rows(connection: Connection, table: sql.Identifier, rows: Iterable[Row]) -> None:
     """Copy ``rows`` into ``table``; what PostgreSQL refuses is raised as it comes."""
-    _send(connection, table, [row.copy for row in rows])
+    _send(connection, table, COLUMNS, [row.copy for row in rows])
 
 
-def _send(connection: Connection, table: sql.Identifier, copies: list[bytes]) -> None:
+def _send(connection: Connection, table: sql.Identifier, columns: LiteralString, copies: list[bytes]) -> None:
     """Send COPY tuples in one piece: few system calls, and the interpreter is free meanwhile."""
-    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(table, sql.SQL(COLUMNS))
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(table, sql.SQL(columns))
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(b"".join((COPY_HEADER, *copies, COPY_TRAILER)))

@@ -10,6 +10,7 @@ import psycopg
 
 from shop_platform.errors import ShopError
 from shop_platform.ingest.encode import epoch_us
+from shop_platform.warehouse.locks import ERASURE_LOCK
 
 Connection = psycopg.Connection[Any]
 
@@ -184,18 +185,27 @@ def lock_positions(connection: Connection, expected: Sequence[Position]) -> None
 
 
 def end_silent_holders(connection: Connection, expected: Sequence[Position]) -> list[int]:
-    """End the sessions of this role that keep ``expected`` locked while their client is silent; return their pids.
+    """End the sessions of this role that keep ``expected`` or the lock of erasures while their client is silent.
+
+    Returns their pids.
 
     No timeout of PostgreSQL's ends a COPY whose client was stopped or cut off: its partitions would be blocked for as
     long as that lasts. Silent is who has been waiting for its client longer than the lock timeout.
     """
     rows = connection.execute(
-        "select a.pid from ops.ingest_offsets as o join pg_stat_activity as a on a.backend_xid = o.xmax"
-        " where (o.topic_id, o.partition) in (select * from unnest(%s::text[], %s::int[]))"
+        "select a.pid from pg_stat_activity as a where (a.backend_xid in (select o.xmax from ops.ingest_offsets as o"
+        " where (o.topic_id, o.partition) in (select * from unnest(%s::text[], %s::int[])))"
+        " or a.pid in (select l.pid from pg_locks as l where l.locktype = 'advisory' and l.granted"
+        " and l.database = (select d.oid from pg_database as d where d.datname = current_database())"
+        " and l.classid = 0 and l.objid = %s and l.objsubid = 1))"
         " and a.usename = current_user and a.pid <> pg_backend_pid() and a.wait_event = 'ClientRead'"
         " and a.state_change < clock_timestamp() - current_setting('lock_timeout')::interval"
         " group by a.pid having pg_terminate_backend(a.pid, 5000)",
-        [[position.topic_id for position in expected], [position.partition for position in expected]],
+        [
+            [position.topic_id for position in expected],
+            [position.partition for position in expected],
+            ERASURE_LOCK,
+        ],
     ).fetchall()
     return [pid for (pid,) in rows]
 

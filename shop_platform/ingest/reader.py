@@ -35,6 +35,7 @@ from shop_platform.kafka_connect import patiently
 from shop_platform.kafka_errors import forbids
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
+from shop_platform.warehouse.partitions import ensure_partitions
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,7 @@ class PartitionReader:
         self._control = connect(settings, Role.INGEST, autocommit=True)
         self._connection = connect(settings, Role.INGEST, autocommit=True)
         prepare(self._connection)
+        ensure_partitions(self._control)
         self._breaker = BurstBreaker(
             self._control, least=settings.ingest_dead_letter_burst, share=settings.ingest_dead_letter_share
         )

@@ -17,6 +17,7 @@ from shop_platform.ingest.reader import PartitionReader
 from shop_platform.ingest.tuning import tuned_interpreter
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
+from shop_platform.warehouse.partitions import ensure_partitions
 
 _POLL_SECONDS = 0.25
 Progress = Callable[[int, int], None]
@@ -85,6 +86,8 @@ def ingest_until_end(
 
         deadline = time.monotonic() + timeout_seconds
         if waits:
+            # A service that runs for years asked for partitions when it started; the daily job asks every day.
+            ensure_partitions(connection)
             waits = _wait(connection, behind, total, progress, deadline)
         if not waits:
             _read(settings, topics, behind, total, progress, deadline)

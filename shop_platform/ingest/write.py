@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import psycopg
 from psycopg import errors
 
 from shop_platform.ingest.batch import Batch, DeadLetter, PartitionSlice, Place
 from shop_platform.ingest.bury import bury
 from shop_platform.ingest.encode import from_epoch_us
-from shop_platform.ingest.land import land, land_carefully
+from shop_platform.ingest.erase import forget, keep_apart
+from shop_platform.ingest.land import REFUSALS, land, land_carefully
 from shop_platform.ingest.ledger import Hours, note_batch, note_hours
 from shop_platform.ingest.offsets import Connection, Position, end_silent_holders, lock_positions, move_on
 
@@ -65,8 +65,8 @@ def write_batch(
     except errors.LockNotAvailable:
         if not end_silent_holders(connection, expected):
             raise
-    except (errors.UniqueViolation, errors.DeadlockDetected, psycopg.DataError):
-        # A repeated id that did not look like one, or a value that only PostgreSQL refuses: rare, so the usual batch
+    except (errors.UniqueViolation, errors.DeadlockDetected, *REFUSALS):
+        # A repeated id that did not look like one, or a row that only PostgreSQL refuses: rare, so the usual batch
         # pays for no savepoint and no stage. A deadlock: two writers land the same ids in opposite orders.
         pass
     for _ in range(_CAREFUL_ATTEMPTS - 1):
@@ -88,6 +88,9 @@ def _transaction(
 ) -> list[Written]:
     with connection.transaction():
         lock_positions(connection, expected)
+        people = batch.people
+        # The careful path may find letters that nobody knows of yet.
+        keep_apart(connection, people, letters=careful or any(part.dead for part in batch.slices.values()))
         outcomes = {place: _Outcome() for place in batch.slices}
         for topic in sorted(batch.topics):
             _land_topic(connection, batch, topic, outcomes, careful=careful)
@@ -102,6 +105,7 @@ def _transaction(
         if admit is not None:
             admit(written, [letter for _, letter in letters])
         bury(connection, letters)
+        forget(connection, people, [letter for _, letter in letters])
         note_batch(connection, [(p, w) for p, w in zip(expected, written, strict=True)], writer, batch.started_at)
         note_hours(connection, hours)
         move_on(connection, [done.position for done in written], writer)

@@ -127,6 +127,7 @@ class _Demo:
         self._start_core()
         self._load_history()
         self._materialize()
+        self.supervisor.start(services.refresher(self.settings))
         if self.options.rate > 0:
             self.supervisor.start(services.live_shop(self.settings, self.options.rate))
         with self.steps.step("dashboard ready"):

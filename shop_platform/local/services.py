@@ -12,6 +12,7 @@ import psycopg
 from shop_platform.errors import ShopError
 from shop_platform.ingest.lag import services_alive
 from shop_platform.local.processes import Service
+from shop_platform.refresh.attempts import alive
 from shop_platform.settings import Settings
 
 
@@ -64,6 +65,18 @@ def ingest(settings: Settings) -> Service:
             return False
 
     return Service("ingest", _shop("ingest"), settings.process_environment(), ready=ready, ready_within_seconds=60)
+
+
+def refresher(settings: Settings) -> Service:
+    """The resident refresher of the hot marts."""
+
+    def ready() -> bool:
+        try:
+            return alive(settings)
+        except (ShopError, psycopg.Error):
+            return False
+
+    return Service("refresher", _shop("refresh"), settings.process_environment(), ready=ready, ready_within_seconds=90)
 
 
 def live_shop(settings: Settings, rate: float) -> Service:

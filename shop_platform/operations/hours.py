@@ -17,6 +17,12 @@ Connection = psycopg.Connection[Any]
 # Enough to see where a loss begins; the view ops.reconciliation has them all.
 _WORST_PER_TOPIC = 10
 
+# The hour under which a raw row ``r`` is counted; ``c`` is its partition's row of ops.ingest_hours_since, if any.
+COUNTED_HOUR: LiteralString = (
+    "case when c.topic is null or r.kafka_offset >= c.next_offset or r.ingested_at >= c.since"
+    " then date_bin('1 hour', r.event_time, to_timestamp(0)) end"
+)
+
 
 @dataclass(frozen=True)
 class Hour:
@@ -111,19 +117,23 @@ def measure_hours(connection: Connection, *, with_ledger: bool) -> Hours:
 def load_rows(connection: Connection) -> None:
     """Fill ``reconcile_rows`` with the number of rows in the raw tables per topic, partition and hour (reads them all).
 
+    With them the rows that retention removed: they have landed and are accounted for.
     Rows from before hours were counted have no hour.
     """
     counts = sql.SQL(" union all ").join(
         sql.SQL(
-            "select {topic} as topic, r.kafka_partition as partition,"
-            " case when c.topic is null or r.kafka_offset >= c.next_offset or r.ingested_at >= c.since"
-            " then date_bin('1 hour', r.event_time, to_timestamp(0)) end as hour, count(*) as landed"
+            "select {topic} as topic, r.kafka_partition as partition, {hour} as hour, count(*) as landed"
             " from {table} as r left join ops.ingest_hours_since as c"
             " on c.topic = {topic} and c.partition = r.kafka_partition group by 2, 3"
-        ).format(topic=topic.name, table=sql.Identifier("raw", topic.subject))
+        ).format(topic=topic.name, hour=sql.SQL(COUNTED_HOUR), table=sql.Identifier("raw", topic.subject))
         for topic in TOPICS
     )
-    connection.execute(sql.SQL("create temporary table reconcile_rows on commit drop as {}").format(counts))
+    connection.execute(
+        sql.SQL(
+            "create temporary table reconcile_rows on commit drop as {}"
+            " union all select topic, partition, event_hour, rows_removed from ops.retention_hours"
+        ).format(counts)
+    )
 
 
 def store_hours(connection: Connection) -> None:

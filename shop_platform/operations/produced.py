@@ -73,8 +73,8 @@ def load_produced(connection: Connection, ledger_dir: Path) -> bool:
             for chunk in _whole_lines(path):
                 copy.write(chunk)
     _judge_lines(connection)
-    # An import accounts for its own events only: those of a shop's other producers are not unexpected.
-    return any(not path.stem.startswith("import-") for path in files)
+    # Imports and erasures account for their own events only: those of a shop's other producers are not unexpected.
+    return any(not path.stem.startswith(("import-", "erase-")) for path in files)
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:

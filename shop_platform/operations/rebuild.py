@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from psycopg import sql
 
 from shop_platform.errors import ShopError
 from shop_platform.operations.dbt import run_dbt
+from shop_platform.operations.kept import Kept, kept_marts
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.locks import transform_lock
@@ -19,6 +21,9 @@ Connection = psycopg.Connection[Any]
 
 _PREFIX = "verify__"
 _SCHEMAS = ("staging", "intermediate", "marts")
+
+# Marts that tell what readers saw. Their past stands nowhere else, so it cannot be recomputed; their last word can.
+LOGS = ("kpi_daily_versions",)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class RebuildComparison:
 
     ceiling: str
     marts: dict[str, MartComparison] = field(default_factory=dict)
+    kept: dict[str, dt.date | None] = field(default_factory=dict)
+    """Marts whose raw rows retention has shortened: the first day that was compared; ``None``: only kept."""
 
     @property
     def holds(self) -> bool:
@@ -61,6 +68,7 @@ class RebuildComparison:
                 }
                 for name, mart in self.marts.items()
             },
+            "kept": {name: day and day.isoformat() for name, day in self.kept.items()},
         }
 
 
@@ -72,6 +80,9 @@ def rebuild_and_compare(
     Live ingestion may go on meanwhile; transformations wait. Marts that stand at different watermarks (a partial run
     was the last) are first brought to one by an ordinary incremental run. Columns whose names start with ``_`` are
     bookkeeping and not compared.
+
+    A log (:data:`LOGS`) is carried over to the recomputation, which adds a row to it when it publishes another figure
+    than the marts did. So the log is compared like every mart, and what is made from it too.
     """
     with transform_lock(settings, wait_seconds=wait_seconds):
         ceiling = _common_ceiling(settings)
@@ -84,19 +95,37 @@ def rebuild_and_compare(
         target = settings.data_dir / "dbt_target_verify"
         _drop(settings)
         try:
+            with connect(settings, Role.TRANSFORM) as connection:
+                carry_logs(connection)
             say("recomputing every mart from raw")
             run_dbt(
                 settings,
                 ["run", "--full-refresh"],
-                variables={"ceiling": ceiling},
+                variables={"ceiling": ceiling, "accept_lost_history": "true"},
                 schema_prefix=_PREFIX,
                 target_path=target,
             )
             say("comparing")
             with connect(settings, Role.TRANSFORM) as connection:
-                return RebuildComparison(ceiling, {name: _compare(connection, name) for name in _tables(connection)})
+                kept = kept_marts(connection, target / "manifest.json")
+                names = [name for name in _tables(connection) if name not in kept or kept[name] is not None]
+                compared = {name: _compare(connection, name, kept.get(name)) for name in names}
+                first_days = {name: mart.first_day if mart else None for name, mart in kept.items()}
+                return RebuildComparison(ceiling, compared, first_days)
         finally:
             _drop(settings)
+
+
+def carry_logs(connection: Connection) -> None:
+    """Copy the logs that there are into the recomputation's schema, in place of what is there."""
+    schema = sql.Identifier(f"{_PREFIX}marts")
+    connection.execute(sql.SQL("create schema if not exists {}").format(schema))
+    for name in LOGS:
+        copy = sql.Identifier(f"{_PREFIX}marts", name)
+        connection.execute(sql.SQL("drop table if exists {}").format(copy))
+        if name in _tables(connection):
+            mart = sql.Identifier("marts", name)
+            connection.execute(sql.SQL("create table {} as table {}").format(copy, mart))
 
 
 def _common_ceiling(settings: Settings) -> str | None:
@@ -118,7 +147,7 @@ def _tables(connection: Connection) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def _compare(connection: Connection, name: str) -> MartComparison:
+def _compare(connection: Connection, name: str, since: Kept | None) -> MartComparison:
     columns = [
         str(row[0])
         for row in connection.execute(
@@ -127,15 +156,19 @@ def _compare(connection: Connection, name: str) -> MartComparison:
             [name],
         )
     ]
-    select = sql.SQL("select {} from {}")
+    select = sql.SQL("select {} from {} where {}")
     listed = sql.SQL(", ").join(map(sql.Identifier, columns))
-    mart = select.format(listed, sql.Identifier("marts", name))
-    rebuilt = select.format(listed, sql.Identifier(f"{_PREFIX}marts", name))
+    days: sql.Composable = sql.SQL("true")
+    if since:
+        days = sql.SQL("{} >= {}").format(sql.Identifier(since.day_column), sql.Literal(since.first_day))
+    mart = select.format(listed, sql.Identifier("marts", name), days)
+    rebuilt = select.format(listed, sql.Identifier(f"{_PREFIX}marts", name), days)
     counts = connection.execute(
         sql.SQL(
-            "select (select count(*) from {table}), (select count(*) from ({mart} except all {rebuilt}) as a),"
+            "select (select count(*) from {table} where {days}),"
+            " (select count(*) from ({mart} except all {rebuilt}) as a),"
             " (select count(*) from ({rebuilt} except all {mart}) as b)"
-        ).format(table=sql.Identifier("marts", name), mart=mart, rebuilt=rebuilt)
+        ).format(table=sql.Identifier("marts", name), days=days, mart=mart, rebuilt=rebuilt)
     ).fetchone()
     assert counts is not None
     return MartComparison(*(int(count) for count in counts))

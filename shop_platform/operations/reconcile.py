@@ -29,7 +29,8 @@ class Reconciliation:
 
     All counts are of events whose Kafka offset the warehouse has passed; ``in_flight`` ones are still in Kafka.
     ``given_up`` events were removed from Kafka before they were read, and a person accepted that: they are shown, and
-    do not break the invariant. ``hours`` is the same account by hour of event time, message by message.
+    do not break the invariant. ``expired`` events had landed and were removed by retention. ``hours`` is the same
+    account by hour of event time, message by message.
     """
 
     produced: int | None
@@ -44,6 +45,7 @@ class Reconciliation:
     unattributed_dead_letters: int
     offset_mismatches: int
     given_up: int = 0
+    expired: int = 0
     hours: Hours = field(default_factory=Hours)
 
     @property
@@ -51,7 +53,9 @@ class Reconciliation:
         """Whether the invariant holds (what :attr:`hours` says is apart)."""
         return not (
             self.missing or self.unexpected or self.in_both or self.landed_twice or self.offset_mismatches
-        ) and (self.produced is None or self.produced == self.landed + self.dead_lettered + self.given_up)
+        ) and (
+            self.produced is None or self.produced == self.landed + self.dead_lettered + self.given_up + self.expired
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return verdict and counts."""
@@ -84,8 +88,9 @@ def reconcile(settings: Settings, *, record: bool = True) -> Reconciliation:
 def _record(connection: Connection, outcome: Reconciliation) -> None:
     connection.execute(
         "insert into ops.reconciliations"
-        " (holds, produced, landed, dead_lettered, duplicates, missing, unexpected, given_up, hours_off, detail)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " (holds, produced, landed, dead_lettered, duplicates, missing, unexpected, given_up, expired, hours_off,"
+        " detail)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             outcome.holds,
             outcome.produced,
@@ -95,6 +100,7 @@ def _record(connection: Connection, outcome: Reconciliation) -> None:
             outcome.missing,
             outcome.unexpected,
             outcome.given_up,
+            outcome.expired,
             sum(outcome.hours.off.values()),
             json.dumps(outcome.as_dict()),
         ],
@@ -122,16 +128,23 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
     connection.execute("drop table if exists reconcile_produced")
     connection.execute(
         "create temporary table reconcile_produced on commit drop as"
-        " select event_id, bool_or(passed) as reached, bool_or(given_up) as given_up from reconcile_line group by 1"
+        " select event_id, bool_or(passed) as reached, bool_or(given_up) as given_up, bool_or(expired) as expired"
+        " from (select l.*, r.until is not null and coalesce(uuid_extract_version(l.event_id), 0) in (7, 8)"
+        "   and l.event_id < ops.first_id_at(r.until) and coalesce(l.hour < r.until, true) as expired"
+        "   from reconcile_line as l left join (select 'shop.' || split_part(relation, '.', 2) as topic,"
+        "     max(older_than) as until from ops.retention_runs where relation like 'raw.%' group by 1"
+        "   ) as r using (topic)"
+        " ) as lines group by 1"
     )
     connection.execute("analyze reconcile_produced")
     produced, in_flight = _row(
         connection,
         "select count(*) filter (where reached), count(*) filter (where not reached) from reconcile_produced",
     )
-    nowhere, given_up = _row(
+    nowhere, given_up, gone = _row(
         connection,
-        "select count(*), count(*) filter (where p.given_up) from reconcile_produced as p where p.reached"
+        "select count(*), count(*) filter (where p.given_up), count(*) filter (where p.expired and not p.given_up)"
+        " from reconcile_produced as p where p.reached"
         " and not exists (select from reconcile_landed as l where l.event_id = p.event_id)"
         " and not exists (select from reconcile_dead as d where d.event_id = p.event_id)",
     )
@@ -148,6 +161,9 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
     (unattributed,) = _row(
         connection, "select count(*) from ops.dead_letters where event_id is null and status <> 'replayed'"
     )
+    (removed,) = _row(connection, "select coalesce(sum(rows_removed), 0)::bigint from ops.retention_hours")
+    # No more than retention noted: what was lost before it removed the rest of that time is still missing.
+    gone = min(gone, removed)
     (duplicates,) = _row(connection, "select coalesce(sum(duplicates), 0) from ops.ingest_hours")
     # Batch by batch every incarnation must be covered without a hole, a stored one up to its offset.
     (mismatches,) = _row(
@@ -162,13 +178,14 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
         dead_lettered=dead,
         duplicates=duplicates,
         in_flight=in_flight,
-        missing=nowhere - given_up,
+        missing=nowhere - given_up - gone,
         unexpected=unexpected if with_ledger else 0,
         in_both=in_both,
         landed_twice=landed - distinct_landed,
         unattributed_dead_letters=unattributed,
         offset_mismatches=mismatches,
         given_up=given_up,
+        expired=gone if with_ledger else removed,
         hours=measure_hours(connection, with_ledger=with_ledger),
     )
 

@@ -8,10 +8,16 @@ from shop_platform.orchestration.defs.ingestion.assets import ledger_asset, raw_
 from shop_platform.orchestration.defs.ingestion.checks import ledger_checks, reconciliation_check
 from shop_platform.orchestration.defs.ingestion.sensors import ingest_on_lag
 from shop_platform.orchestration.defs.operations.exposures import exposure_assets
-from shop_platform.orchestration.defs.operations.jobs import build_daily_schedule, build_jobs
+from shop_platform.orchestration.defs.operations.jobs import build_jobs, build_schedules
 from shop_platform.orchestration.defs.operations.run_status import record_run_status
 from shop_platform.orchestration.defs.operations.verify import verify_job
-from shop_platform.orchestration.defs.transformation.assets import build_dbt_assets, load_manifest, mart_relations
+from shop_platform.orchestration.defs.transformation.assets import (
+    build_dbt_assets,
+    load_manifest,
+    mart_relations,
+    nightly_keys,
+)
+from shop_platform.orchestration.defs.transformation.hot import build_hot_checks, hot_models
 from shop_platform.orchestration.defs.transformation.sensors import build_transform_sensor, interval_seconds
 from shop_platform.orchestration.defs.transformation.translator import ShopTranslator
 from shop_platform.orchestration.manifest import ensure_manifest
@@ -23,15 +29,22 @@ def build(settings: Settings) -> dg.Definitions:
     manifest = load_manifest(ensure_manifest(settings))
     screens = exposure_assets(manifest, ShopTranslator())
     dbt_models = build_dbt_assets(manifest, screens)
-    jobs = build_jobs(dbt_models)
+    nightly = nightly_keys(manifest)
+    hot_checks = build_hot_checks(hot_models(manifest))
+    jobs = build_jobs(dbt_models, nightly, hot_checks)
     return dg.Definitions(
         assets=[*topic_assets, raw_tables, ledger_asset, dbt_models, *screens],
-        asset_checks=[ledger_checks, reconciliation_check],
+        asset_checks=[ledger_checks, reconciliation_check, hot_checks],
         jobs=[*jobs, verify_job],
-        schedules=[build_daily_schedule(jobs[-1], settings.shop_tz)],
+        schedules=build_schedules(jobs, settings.shop_tz),
         sensors=[
             ingest_on_lag,
-            build_transform_sensor(mart_relations(manifest), interval_seconds=interval_seconds()),
+            build_transform_sensor(
+                mart_relations(manifest, nightly=False),
+                interval_seconds=interval_seconds(),
+                nightly=mart_relations(manifest, nightly=True),
+                by_day=sorted(dbt_models.keys - set(nightly)),
+            ),
             record_run_status,
         ],
         resources={"settings": settings},

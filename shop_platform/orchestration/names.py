@@ -11,6 +11,10 @@ JOB_TRANSFORM = "transform"
 JOB_VERIFY = "verify"
 JOB_FULL_PIPELINE = "full_pipeline"
 JOB_DAILY = "daily"
+JOB_NIGHTLY = "nightly"
+
+# The dbt tag of roll-ups that wait for the night; the selectors `daily` and `nightly` go by it too.
+TAG_NIGHTLY = "nightly"
 
 # A run waits in the queue (and costs no memory) while another run holds one of its pools; each pool has one slot.
 POOL_INGEST = "ingest"

@@ -15,11 +15,13 @@ from shop_platform.warehouse.connect import connect
 @dataclass(frozen=True)
 class Watermark:
     """``newest``: the newest transaction that is safe to read and wrote a raw row; ``ceiling``: every mart contains
-    everything below it (``None``: some mart was never built). Both are 64-bit transaction ids.
+    everything below it. Both are 64-bit transaction ids. ``oldest_build_seconds``: how long ago the mart was built that
+    has waited longest. The latter two are ``None`` when some mart was never built.
     """
 
     newest: int | None
     ceiling: int | None
+    oldest_build_seconds: float | None = None
 
     @property
     def behind(self) -> bool:
@@ -42,10 +44,12 @@ def read_watermark(settings: Settings, marts: Sequence[str]) -> Watermark:
         "with safe as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as below)"
         " select (select _xid::text::bigint from ({}) as newest order by _xid desc limit 1),"
         " (select min(ceiling::text::bigint) from ops.model_watermarks where model = any(%(marts)s)),"
-        " (select count(*) from ops.model_watermarks where model = any(%(marts)s))"
+        " (select count(*) from ops.model_watermarks where model = any(%(marts)s)),"
+        " (select extract(epoch from clock_timestamp() - min(built_at))::bigint from ops.model_watermarks"
+        " where model = any(%(marts)s))"
     ).format(per_table)
     with connect(settings, Role.ORCHESTRATOR) as connection:
         row = connection.execute(query, {"marts": list(marts)}).fetchone()
     assert row is not None
-    newest, ceiling, built = (None if value is None else int(str(value)) for value in row)
-    return Watermark(newest, ceiling if built == len(marts) else None)
+    newest, ceiling, built, age = (None if value is None else int(str(value)) for value in row)
+    return Watermark(newest, ceiling, age) if built == len(marts) else Watermark(newest, None)

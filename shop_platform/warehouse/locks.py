@@ -13,8 +13,14 @@ from shop_platform.warehouse.connect import connect
 # The numbers are arbitrary but must differ and never change.
 MIGRATION_LOCK = 7_203_001
 TRANSFORM_LOCK = 7_203_002
+ERASURE_LOCK = 7_203_003
+# 7_203_004 is taken in ops.ensure_partitions().
 
 _POLL_SECONDS = 0.2
+
+
+class LockBusyError(ShopError):
+    """Another holds the lock."""
 
 
 @contextmanager
@@ -22,13 +28,13 @@ def transform_lock(settings: Settings, *, wait_seconds: float = 600) -> Iterator
     """Hold the right to build models: dbt runs and ``shop verify`` exclude each other across processes.
 
     PostgreSQL frees the lock when the holder's connection ends, so a killed holder leaves nothing stale. Raises
-    :class:`ShopError` after ``wait_seconds``.
+    :class:`LockBusyError` after ``wait_seconds``.
     """
     with connect(settings, Role.TRANSFORM, autocommit=True) as connection:
         deadline = time.monotonic() + wait_seconds
         while connection.execute("select pg_try_advisory_lock(%s)", [TRANSFORM_LOCK]).fetchone() != (True,):
             if time.monotonic() > deadline:
-                raise ShopError(
+                raise LockBusyError(
                     f"Another transformation has been running for more than {wait_seconds:.0f} s",
                     "See the runs in Dagster; end the one that hangs and try again.",
                 )

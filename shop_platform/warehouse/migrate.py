@@ -14,6 +14,7 @@ from shop_platform.errors import ShopError
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.locks import MIGRATION_LOCK
+from shop_platform.warehouse.partitions import ensure_partitions
 from shop_platform.warehouse.roles import ensure_database, ensure_roles
 
 MIGRATIONS_DIR = Path(__file__).parent / "migrations"
@@ -65,7 +66,11 @@ def migrate(settings: Settings, folder: Path = MIGRATIONS_DIR) -> list[Migration
         orchestrator = settings.user(Role.ORCHESTRATOR)
         ensure_database(admin, settings.dagster_database, owner=orchestrator, may_connect=[orchestrator])
         with connect(settings, Role.ADMIN, autocommit=True) as warehouse:
-            return _apply(warehouse, migrations)
+            done = _apply(warehouse, migrations)
+            # A folder of migrations may end before there were partitions.
+            if warehouse.execute("select to_regprocedure('ops.ensure_partitions()')").fetchone() != (None,):
+                ensure_partitions(warehouse)
+            return done
 
 
 def _apply(warehouse: psycopg.Connection[tuple[object, ...]], migrations: list[Migration]) -> list[Migration]:

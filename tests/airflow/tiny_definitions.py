@@ -1,70 +1,84 @@
-"""A code location with the shop's three jobs and a few that misbehave, small enough to start in seconds."""
+"""A code location that starts in seconds and whose assets break or wait as long as a file in TINY_CONTROL says so.
 
+`<name>.broken` makes the asset of that name fail, `<name>.hold` makes it wait until the file is gone.
+"""
+
+import os
 import time
+from pathlib import Path
 
 import dagster as dg
+
+CONTROL = Path(os.environ["TINY_CONTROL"])
+DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01")
 
 
 class BrokenModelError(Exception):
     """What an author's own code raises."""
 
 
-@dg.asset(key_prefix="raw")
+def work(name: str) -> None:
+    """Do what the control files ask for."""
+    while (CONTROL / f"{name}.hold").exists():
+        time.sleep(0.1)
+    if (CONTROL / f"{name}.broken").exists():
+        raise BrokenModelError(f"column {name}_id is ambiguous\nline 7 of {name}.sql")
+
+
+@dg.asset(key_prefix="raw", group_name="raw")
 def events() -> None:
-    """What `ingest` makes."""
+    """The only asset of the first layer."""
+    work("events")
 
 
-@dg.asset(key_prefix="marts", deps=[events])
-def fct_orders() -> None:
-    """What `transform` makes."""
+@dg.asset(key_prefix="marts", group_name="marts", deps=[events])
+def first() -> None:
+    """Stands on its own."""
+    work("first")
 
 
-@dg.asset(key_prefix="ops", deps=[fct_orders])
+@dg.asset(key_prefix="marts", group_name="marts", deps=[events])
+def second() -> None:
+    """The one that the tests break."""
+    work("second")
+
+
+@dg.asset(key_prefix="marts", group_name="marts", deps=[second])
+def third() -> None:
+    """Made of the second."""
+    work("third")
+
+
+@dg.asset(key_prefix="ops", group_name="ops")
+def slow(context: dg.AssetExecutionContext) -> None:
+    """Waits while its run is held."""
+    work(context.run.tags.get("test/hold", "slow"))
+
+
+@dg.asset(key_prefix="ops", group_name="ops")
 def reconciliation() -> None:
-    """What `verify` makes."""
+    """What a verification makes."""
 
 
 @dg.asset_check(asset=reconciliation)
-def nothing_was_lost(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Fails when the run is tagged `test/lost`."""
-    lost = int(context.run.tags.get("test/lost", "0"))
-    return dg.AssetCheckResult(passed=lost == 0, description=f"{lost} events lost")
+def nothing_was_lost() -> dg.AssetCheckResult:
+    """Always finds a loss."""
+    return dg.AssetCheckResult(passed=False, description="3 events lost")
 
 
-@dg.asset(key_prefix="marts")
-def broken_model() -> None:
-    """Always fails, as a model with a bad join would."""
-    raise BrokenModelError("column order_id is ambiguous\nline 7 of fct_orders.sql")
-
-
-@dg.asset(key_prefix="marts")
-def slow_model(context: dg.AssetExecutionContext) -> None:
-    """Runs for as many seconds as the tag `test/seconds` says."""
-    time.sleep(float(context.run.tags.get("test/seconds", "6")))
-
-
-@dg.op(config_schema={"table": str})
-def load(context: dg.OpExecutionContext) -> None:
-    """Wants run config."""
-    context.log.info(context.op_config["table"])
-
-
-@dg.job
-def configured() -> None:
-    """A job that refuses to start without its run config."""
-    load()
+@dg.asset(key_prefix="marts", group_name="days", partitions_def=DAYS)
+def daily_sales() -> None:
+    """One partition per day."""
 
 
 defs = dg.Definitions(
-    assets=[events, fct_orders, reconciliation, broken_model, slow_model],
+    assets=[events, first, second, third, slow, reconciliation, daily_sales],
     asset_checks=[nothing_was_lost],
     jobs=[
-        dg.define_asset_job("ingest", [events]),
-        dg.define_asset_job("transform", [fct_orders]),
+        dg.define_asset_job("shop", [events, first, second, third]),
+        dg.define_asset_job("slow", [slow]),
         dg.define_asset_job("verify", [reconciliation]),
-        dg.define_asset_job("broken", [broken_model]),
-        dg.define_asset_job("slow", [slow_model]),
-        configured,
+        dg.define_asset_job("days", [daily_sales], partitions_def=DAYS),
     ],
     executor=dg.in_process_executor,
 )

@@ -31,6 +31,7 @@ CATEGORIES = {
 SUBJECTS = ("customers", "inventory", "marketing", "orders", "products", "returns", "web")
 
 _TYPES = {"date_day": "date", "max_event_time": "timestamptz", "max_ingested_at": "timestamptz"}
+_TYPES |= {"status": "text", "last_restated_at": "timestamptz"}
 
 
 def _type(column: str) -> str:
@@ -42,7 +43,7 @@ def _type(column: str) -> str:
 
 
 def create(settings: Settings) -> None:
-    """Create the four marts, empty, as dbt would: owned by and only writable for the transform role."""
+    """Create the marts, empty, as dbt would: owned by and only writable for the transform role."""
     with connect(settings, Role.TRANSFORM) as connection:
         for table, columns in COLUMNS.items():
             spelled = ", ".join(f"{column} {_type(column)}" for column in columns)
@@ -91,9 +92,25 @@ def seed(settings: Settings, last_day: date, as_of: datetime, *, days: int = 400
         _copy(connection, "kpi_daily", daily)
         _copy(connection, "kpi_daily_by_channel", channels)
         _copy(connection, "kpi_daily_by_category", categories)
+        if connection.execute("select 1 from marts.kpi_day_status").fetchone() is None:
+            _copy(connection, "kpi_day_status", _statuses(last_day, days, as_of))
         if connection.execute("select 1 from marts.data_freshness").fetchone() is None:
             _copy(connection, "data_freshness", fresh)
         stamp(connection)
+
+
+def _statuses(last_day: date, days: int, as_of: datetime) -> list[tuple]:
+    """The last eight days are provisional; two of them were corrected after they were over, and one before."""
+    corrected = {3: 1, 5: 4, 10: 1}
+    return [
+        (
+            last_day - timedelta(days=back),
+            "provisional" if back <= 7 else "final",
+            corrected.get(back, 0),
+            as_of if back in corrected else None,
+        )
+        for back in range(days)
+    ]
 
 
 def stamp(connection: psycopg.Connection) -> None:

@@ -1,7 +1,7 @@
 """Figures are plain dictionaries, complete for every period and both schemes."""
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -11,11 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.data.periods import Period
-from dashboard.data.rows import Coverage, Day
+from dashboard.data.rows import Correction, Coverage, Day
 from dashboard.figures.sparkline import sparkline_svg, thin_out
 from dashboard.figures.trend import align, trend_figure
 
 TODAY = date(2026, 11, 22)
+SINCE = date(2026, 11, 15)
+CORRECTED = {
+    date(2026, 11, 14): Correction(date(2026, 11, 14), 2, datetime(2026, 11, 20, tzinfo=UTC)),
+    date(2026, 11, 16): Correction(date(2026, 11, 16), 1, datetime(2026, 11, 17, tzinfo=UTC)),
+}
 COVERAGE = Coverage(date(2026, 10, 1), TODAY, ("EUR",))
 
 
@@ -29,7 +34,7 @@ def _rows(first: date, last: date) -> list[Day]:
 def _figure(period: Period, compared: Period | None, scheme="light"):
     rows = _rows(COVERAGE.first_day, TODAY)
     aligned = align(rows, period, compared, COVERAGE, TODAY)
-    return aligned, trend_figure(aligned, period, "EUR", TODAY, scheme)
+    return aligned, trend_figure(aligned, period, "EUR", TODAY, scheme, provisional_from=SINCE, corrections=CORRECTED)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -57,6 +62,15 @@ def test_a_label_says_net_gross_orders_and_the_compared_day():
     label = figure["data"][-1]["customdata"][0]
     for part in ("Mon 16 Nov 2026", "Net", "€136.00", "Gross", "€146.00", "Orders", "9 Nov 2026"):
         assert part in label
+
+
+def test_a_label_says_what_may_change_and_what_did():
+    aligned, figure = _figure(Period.ending(TODAY, 30), None)
+    labels = {row.day.day: label for row, label in zip(aligned, figure["data"][-1]["customdata"], strict=True)}
+    assert "Provisional" not in labels[13] and "orrected" not in labels[13]
+    assert "<i>Corrected 2 times</i><br><i>last on 20 Nov 2026</i>" in labels[14]
+    assert labels[15].endswith("<i>Provisional</i>")
+    assert "<i>Provisional</i><br><i>Corrected once</i>" in labels[16]
 
 
 def test_the_day_that_is_not_over_hangs_on_a_dotted_piece():

@@ -107,9 +107,11 @@ def test_dates_the_wrong_way_round_are_put_right():
     assert decode("?from=2026-11-20&to=2026-11-01").custom == Period(date(2026, 11, 1), date(2026, 11, 20))
 
 
-def test_the_last_week_is_provisional_and_the_days_before_are_settled():
-    assert provisional_days(Period(date(2026, 10, 1), TODAY), TODAY) == Period(date(2026, 11, 15), TODAY)
-    assert provisional_days(Period(date(2026, 10, 1), date(2026, 11, 14)), TODAY) is None
+def test_days_are_provisional_from_the_first_one_that_the_marts_call_so():
+    since = date(2026, 11, 15)
+    assert provisional_days(Period(date(2026, 10, 1), TODAY), since, TODAY) == Period(since, TODAY)
+    assert provisional_days(Period(date(2026, 10, 1), date(2026, 11, 14)), since, TODAY) is None
+    assert provisional_days(Period(date(2026, 10, 1), TODAY), None, TODAY) is None
 
 
 def test_a_period_cannot_end_before_it_starts():

@@ -53,7 +53,8 @@ def at(text: str | dt.datetime) -> dt.datetime:
 
 
 def _event(name: str, subject: str, time: str | dt.datetime, data: dict[str, Any], **more: Any) -> Event:
-    kind = EVENT_TYPES[f"shop.{name}.v1"]
+    # A version that is not registered has the shape of the first.
+    kind = EVENT_TYPES.get(f"shop.{name}.v{more.get('version', 1)}") or EVENT_TYPES[f"shop.{name}.v1"]
     data = {key: value for key, value in data.items() if value is not None}
     msgspec.convert(data, kind.payload)
     return Event(name, subject, at(time), data, **more)
@@ -206,21 +207,28 @@ def refund_issued(
     *,
     refund_id: str | None = None,
     tax: str = "0.00",
+    version: int = 1,
+    **data: Any,
 ) -> Event:
-    """A refund; ``lines`` are (line number, product, amount)."""
-    data = {
+    """A refund; ``lines`` are (line number, product, amount). In version 2 the first line bears the tax."""
+    net = str(sum((Decimal(amount) for _, _, amount in lines), Decimal("0.00")))
+
+    def money(amount: str, tax: str) -> dict[str, Any]:
+        return {"amount": amount} if version == 1 else {"refunded": {"net": amount, "tax": tax}}
+
+    issued = {
         "refund_id": refund_id or f"refund-{order_id}",
         "order_id": order_id,
-        "amount": str(sum((Decimal(amount) for _, _, amount in lines), Decimal("0.00"))),
-        "tax": tax,
+        **money(net, tax),
+        **({"tax": tax} if version == 1 else {}),
         "currency": "EUR",
         "reason": "damaged",
         "lines": [
-            {"line_number": number, "product_id": product, "quantity": 1, "amount": amount}
-            for number, product, amount in lines
+            {"line_number": number, "product_id": product, "quantity": 1} | money(amount, tax if place == 0 else "0.00")
+            for place, (number, product, amount) in enumerate(lines)
         ],
     }
-    return _event("refund.issued", order_id, time, data)
+    return _event("refund.issued", order_id, time, issued | data, version=version)
 
 
 def marketing_touched(visitor_id: str, time: str | dt.datetime) -> Event:

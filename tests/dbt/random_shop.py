@@ -101,9 +101,10 @@ def _order(rng: random.Random, session: str, order: str, placed: dt.datetime, ch
         found += [e.order_shipped(order, later(), "2026-10-27"), e.order_delivered(order, later())]
     if rng.random() < 0.4:
         refunded = [(1, lines[0][0], "2.00"), (len(lines), lines[-1][0], "1.00")][: rng.randint(1, 2)]
-        found.append(e.refund_issued(order, later(), refunded))
+        version = 1 + sum(order.encode()) % 2  # a shop in the middle of a rollout
+        found.append(e.refund_issued(order, later(), refunded, version=version))
         if rng.random() < 0.3:
-            found.append(e.refund_issued(order, later(), refunded))
+            found.append(e.refund_issued(order, later(), refunded, version=3 - version))
         if rng.random() < 0.3:
             found.append(e.refund_issued(order, later(), [(1, lines[0][0], "0.50")], refund_id=f"second-{order}"))
     return found

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from shop_platform.operations.rebuild import LOGS
 from tests.dbt.project import PROJECT, Shop
 
 
@@ -25,9 +26,15 @@ def marts(models: list[Any]) -> list[Any]:
 
 def test_the_marts_are_the_ones_other_rooms_rely_on(marts: list[Any]) -> None:
     assert {mart.name for mart in marts} == {
-        *("dim_customers", "dim_products", "dim_date"),
-        *("fct_orders", "fct_order_lines", "fct_payments", "fct_refunds", "fct_sessions"),
-        *("kpi_daily", "kpi_daily_by_channel", "kpi_daily_by_category", "data_freshness"),
+        *("dim_customers", "dim_products", "dim_product_history", "dim_date", "dim_channels", "dim_geography"),
+        *("dim_exchange_rates", "fct_orders", "fct_order_lines", "fct_order_status_history", "fct_customer_orders"),
+        *("fct_payments", "fct_refunds", "fct_refund_lines", "fct_discounts", "fct_inventory_levels"),
+        *("fct_sessions", "fct_events", "fct_carts", "fct_abandoned_carts", "funnel_daily"),
+        *("fct_marketing_touches", "fct_attribution", "channel_performance"),
+        *("cohort_retention", "product_performance", "basket_affinity"),
+        *("kpi_daily", "kpi_daily_by_channel", "kpi_daily_by_category", "kpi_daily_by_country", "kpi_daily_by_device"),
+        *("kpi_daily_versions", "kpi_restatements", "kpi_day_status", "fct_late_events"),
+        *("kpi_hourly", "data_freshness", "data_quality_scorecard"),
     }
 
 
@@ -90,13 +97,34 @@ def test_whatever_reads_a_source_stops_at_the_ceiling(models: list[Any]) -> None
             assert "{{ below_ceiling(" in model.raw_code, model.name
 
 
-def test_incremental_models_delete_and_insert_by_a_key_and_refuse_a_changed_schema(models: list[Any]) -> None:
+def test_facts_delete_and_insert_by_a_key_and_roll_ups_by_day(models: list[Any]) -> None:
     incremental = [model for model in models if model.config.materialized == "incremental"]
-    assert len(incremental) == 5
+    assert len(incremental) >= 20
     for model in incremental:
-        assert model.config.incremental_strategy == "delete+insert", model.name
-        assert model.config.unique_key in model.columns, model.name
         assert model.config.on_schema_change == "fail", model.name
+        if model.config.incremental_strategy == "append":
+            hooks = [hook.sql for hook in model.config.pre_hook]
+            assert any("open_changed_days(" in hook for hook in hooks), model.name
+            assert hooks[-1] == "{{ clear_changed_days() }}", model.name
+        else:
+            assert model.config.incremental_strategy == "delete+insert", model.name
+            assert model.config.unique_key in model.columns, model.name
+
+
+def test_every_fact_of_a_roll_up_notes_its_days(models: list[Any]) -> None:
+    by_name = {model.name: model for model in models}
+    for model in models:
+        for hook in model.config.pre_hook:
+            for fact, day in re.findall(r"'(\w+)': '(\w+)'", hook.sql):
+                assert by_name[fact].config.meta["day_column"] == day, (model.name, fact)
+                assert day in by_name[fact].columns
+
+
+def test_only_logs_survive_a_full_refresh_and_verification_carries_them_over(models: list[Any]) -> None:
+    assert {model.name for model in models if model.config.full_refresh is False} == set(LOGS)
+    # Only a log may know when its run began.
+    asking = {model.name for model in models if "published_at()" in model.raw_code}
+    assert asking <= set(LOGS)
 
 
 def test_no_mart_depends_on_the_clock(models: list[Any]) -> None:
@@ -104,11 +132,48 @@ def test_no_mart_depends_on_the_clock(models: list[Any]) -> None:
     assert [model.name for model in models if clock.search(model.raw_code)] == []
 
 
-def test_exposures_name_their_asset(_shop: Shop) -> None:
+# What somebody could get wrong; a model without any of it only renames, casts and filters.
+_LOGIC = re.compile(
+    r"\b(case|over|join|union|distinct|group by)\b|\bkpi_split\(|\bday_spine\(|\bexchange_rates_on\(", re.IGNORECASE
+)
+# Shows a list as it is; the list's own model has the test.
+_WITHOUT_LOGIC = {"dim_exchange_rates"}
+
+
+def test_every_model_with_logic_has_a_unit_test_and_its_incremental_branch_another(
+    models: list[Any], _shop: Shop
+) -> None:
     assert _shop.dbt.manifest is not None
-    keys = {item.name: item.config.meta["dagster"]["asset_key"] for item in _shop.dbt.manifest.exposures.values()}
-    assert keys == {
-        "dashboard_overview": ["dashboard", "overview"],
-        "grafana_pipeline": ["grafana", "pipeline"],
-        "grafana_business": ["grafana", "business"],
+    branches: dict[str, set[Any]] = {}
+    for each in _shop.dbt.manifest.unit_tests.values():
+        overridden = each.overrides.macros if each.overrides else {}
+        branches.setdefault(each.model, set()).add(overridden.get("is_incremental"))
+    with_logic = [model for model in models if _LOGIC.search(re.sub(r"--[^\n]*", "", model.raw_code))]
+    assert len(with_logic) > 40
+    assert {model.name for model in with_logic} - _WITHOUT_LOGIC - branches.keys() == set()
+    incremental = {model.name for model in models if model.config.materialized == "incremental"}
+    assert {name for name in incremental if True not in branches.get(name, set())} == set()
+
+
+def test_every_model_says_which_layer_it_is_of(models: list[Any]) -> None:
+    for model in models:
+        assert model.fqn[1] in model.tags, model.name
+
+
+def test_every_data_test_has_a_severity_and_a_warning_keeps_its_rows(_shop: Shop) -> None:
+    assert _shop.dbt.manifest is not None
+    tests = [node for node in _shop.dbt.manifest.nodes.values() if node.resource_type == "test"]
+    for test in tests:
+        assert "severity" in test.unrendered_config, f"{test.name}: not decided, dbt's own default"
+        if test.config.store_failures:
+            assert test.schema == "test_failures" and test.config.limit, test.name
+    # What the shop tells and no model can mend. A new one needs a line in DECISIONS.md, "Tests".
+    warnings = {test.name for test in tests if test.config.severity.lower() == "warn"}
+    assert warnings == {
+        *("customers_buy_in_one_currency", "events_wait_for_their_order", "orders_change_status_as_they_may"),
+        *("orders_in_a_currency_without_a_rate", "orders_use_the_listed_exchange_rates"),
+        *("fct_inventory_levels_are_not_below_zero", "fct_orders_is_paid_what_it_costs"),
+        *("fct_payments_is_in_the_currency_of_its_order", "fct_refunds_is_in_the_currency_of_its_order"),
+        "fct_refunds_gives_back_no_more_than_was_paid",
     }
+    assert warnings <= {test.name for test in tests if test.config.store_failures}

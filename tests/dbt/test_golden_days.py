@@ -68,6 +68,15 @@ def test_the_days_are_right_to_the_cent_and_restated_by_late_events(shop: Shop) 
         "shipping_amount": Decimal("4.90"),
         "tax_amount": Decimal("7.41"),  # 3.61 + 0.95 + 2.85
         "total_amount": Decimal("51.31"),  # 33.46 + 17.85
+        "costed_revenue_amount": Decimal("39.00"),
+        "cost_amount": Decimal("24.00"),  # six pieces of 4
+        "margin_amount": Decimal("15.00"),
+        "margin_rate": Decimal("0.384615"),
+        "cost_coverage": Decimal("1.000000"),
+        "refund_amount_base": Decimal("10.00"),
+        "net_amount_base": Decimal("29.00"),
+        "total_amount_base": Decimal("51.31"),
+        "margin_amount_base": Decimal("15.00"),
         "customers_count": 2,
         "new_customer_orders": 2,
         "repeat_customer_orders": 0,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import pytest
 
 from shop_platform.settings import Role
@@ -61,4 +64,7 @@ def _rows_read(shop: Shop) -> dict[str, int]:
             " from pg_stat_user_tables t join pg_stat_user_indexes i using (relid)"
             " where t.schemaname = 'raw' group by t.relname, t.seq_tup_read"
         ).fetchall()
-    return {str(table): int(str(count)) for table, count in found}
+    read: Counter[str] = Counter()
+    for table, count in found:
+        read[re.sub(r"^((raw\.)?web)_(before|default|y\d+)$", r"\1", str(table))] += int(str(count))
+    return read

@@ -60,6 +60,22 @@ def _story(number: int) -> list[e.Event]:
     ]
 
 
+def test_a_session_loses_the_order_that_turns_out_to_be_another_sessions(shop: Shop) -> None:
+    visits = [e.session_started(session, "2026-03-01 09:00") for session in ("seemed", "was")]
+    carts = [e.cart_changed(session, "2026-03-01 09:10", "desk") for session in ("seemed", "was")]
+    e.write(shop.settings, [*visits, *carts, e.order_placed("o1", "2026-03-01 11:00", session_id="seemed")])
+    shop.dbt.run()
+    assert shop.rows("select session_id from marts.fct_sessions where has_order") == [("seemed",)]
+
+    # The first telling arrives last, and it stands.
+    e.write(shop.settings, [e.order_placed("o1", "2026-03-01 10:00", session_id="was")])
+    shop.dbt.refresh()
+
+    assert shop.rows("select session_id from marts.fct_sessions where has_order") == [("was",)]
+    assert shop.rows("select session_id from marts.fct_carts where has_order") == [("was",)]
+    assert shop.differences_from_a_full_refresh() == {}
+
+
 def test_a_transaction_that_stays_open_while_a_later_one_commits_is_not_lost(shop: Shop) -> None:
     shop.dbt.run()
     with connect(shop.settings, Role.INGEST) as slow:

@@ -65,7 +65,7 @@ def test_compose_accepts_the_file_with_every_choice_of_profiles(profiles: tuple[
 
 def test_every_service_of_the_platform_is_there(project: Json) -> None:
     assert set(project["services"]) == ONCE | {
-        *("postgres", "kafka", "ingest", "generator", "grafana", "dashboard"),
+        *("postgres", "kafka", "ingest", "refresher", "generator", "grafana", "dashboard"),
         *("dagster-code", "dagster-webserver", "dagster-daemon"),
         *("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"),
     }
@@ -176,6 +176,7 @@ def test_a_service_knows_the_passwords_of_its_own_roles_only(project: Json) -> N
 
     assert roles["migrate"] == {"ADMIN", "INGEST", "TRANSFORM", "ORCHESTRATOR", "DASHBOARD", "GRAFANA"}
     assert roles["ingest"] == {"INGEST"}
+    assert roles["refresher"] == {"TRANSFORM", "ORCHESTRATOR"}
     assert roles["dashboard"] == {"DASHBOARD"}
     assert roles["grafana"] == {"GRAFANA"}
     assert roles["dagster-code"] == {"INGEST", "TRANSFORM", "ORCHESTRATOR"}

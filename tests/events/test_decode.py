@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop_platform.events.decode import Contract, ContractViolation, ErrorClass, attribute, decode
-from shop_platform.events.registry import EVENT_TYPES, TOPICS, EventType
+from shop_platform.events.registry import EVENT_TYPES, TOPICS, EventType, successor
 from shop_platform.events.types import PageViewed
-from tests.support.events import page_view
+from tests.support.events import MONEY, REFUND_LINE, REFUNDS, page_view, refund
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -104,7 +104,8 @@ def test_the_headers_attribute_a_message_that_cannot_be_read():
 
 def test_every_type_belongs_to_one_topic_and_is_keyed_by_a_field_of_its_own():
     names = [kind.name for topic in TOPICS for kind in topic.event_types]
-    assert len(names) == len(set(names)) == len(EVENT_TYPES) == 23
+    assert len(names) == len(set(names)) == len(EVENT_TYPES) == 24
+    assert len({kind.family for kind in EVENT_TYPES.values()}) == 23
     for kind in EVENT_TYPES.values():
         assert kind.subject_field in kind.payload.__struct_fields__
 
@@ -127,3 +128,33 @@ def test_a_registered_version_is_read_beside_the_older_one_and_an_unregistered_o
         contract.decode(json.dumps(new | {"type": "shop.web.page_viewed.v3"}).encode(), "shop.web")
     with pytest.raises(ContractViolation, match="load_ms"):
         contract.decode(json.dumps(old | {"type": second.name}).encode(), "shop.web")
+
+
+def test_both_versions_of_a_refund_are_read_side_by_side_each_by_its_own_types():
+    for _ in range(2):  # the strict way, then the quick one: by now the source is known
+        for version in (1, 2):
+            sent = refund(version)
+            found = decode(json.dumps(sent).encode(), "shop.returns")
+            assert (found.type, json.loads(bytes(found.data))) == (sent["type"], sent["data"])
+    assert violation(refund(1) | {"data": REFUNDS[2]}, "shop.returns").error_class is ErrorClass.DATA_INVALID
+    assert violation(refund(2) | {"data": REFUNDS[1]}, "shop.returns").error_class is ErrorClass.DATA_INVALID
+    wrong = violation(refund(2, lines=[REFUND_LINE | {"refunded": MONEY | {"tax": 1.9}}]), "shop.returns")
+    assert (wrong.error_class, wrong.path) == (ErrorClass.DATA_INVALID, "$.data.lines[0].refunded.tax")
+    unknown = violation(refund(2) | {"type": "shop.refund.issued.v3"}, "shop.returns")
+    assert unknown.error_class is ErrorClass.UNKNOWN_VERSION
+    assert "newest known is shop.refund.issued.v2" in str(unknown)
+
+
+def test_a_retired_version_is_a_dead_letter_that_names_the_one_to_use():
+    returns = next(topic for topic in TOPICS if topic.subject == "returns")
+    left = tuple(kind for kind in returns.event_types if kind.name != "shop.refund.issued.v1")
+    contract = Contract([replace(returns, event_types=left)])
+    assert contract.decode(json.dumps(refund(2)).encode(), "shop.returns").type == "shop.refund.issued.v2"
+    with pytest.raises(ContractViolation, match=r"version 1 .* newest known is shop\.refund\.issued\.v2") as caught:
+        contract.decode(json.dumps(refund(1)).encode(), "shop.returns")
+    assert caught.value.error_class is ErrorClass.UNKNOWN_VERSION
+
+
+def test_the_newest_version_succeeds_every_older_one_of_its_own_type():
+    assert successor(EVENT_TYPES["shop.refund.issued.v1"]) is EVENT_TYPES["shop.refund.issued.v2"]
+    assert {name for name, kind in EVENT_TYPES.items() if successor(kind)} == {"shop.refund.issued.v1"}

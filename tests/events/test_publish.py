@@ -8,9 +8,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from shop_platform.events.decode import ContractViolation, decode
-from shop_platform.events.publish import CONTRACT_DIR, asyncapi, documents, event_schema, main
+from shop_platform.events.personal import PERSONAL_FIELDS, family
+from shop_platform.events.publish import CONTRACT_DIR, PERSONAL, SUPERSEDED_BY, asyncapi, documents, event_schema, main
 from shop_platform.events.registry import EVENT_TYPES, TOPICS
-from tests.support.events import page_view
+from tests.support.events import REFUNDS, page_view, refund
 
 
 def test_the_committed_contract_is_up_to_date():
@@ -59,3 +60,39 @@ def test_asyncapi_names_every_topic_and_every_file_it_points_to():
     for message in document["components"]["messages"].values():
         assert message["payload"]["schema"]["$ref"].removeprefix("./") in documents()
     assert (CONTRACT_DIR / "asyncapi.json").exists()
+
+
+def test_personal_fields_are_marked_and_no_others():
+    def marked(node, path=""):
+        if isinstance(node, dict):
+            if node.get(PERSONAL):
+                yield path
+            for name, below in node.items():
+                yield from marked(below, name)
+
+    for name, kind in EVENT_TYPES.items():
+        wanted = {path.rpartition(".")[2] for path in PERSONAL_FIELDS.get(family(name), ())}
+        if name.startswith("shop.customer.updated"):
+            wanted.discard("birth_date")  # an update carries none
+        assert set(marked(event_schema(kind))) == wanted
+
+
+def test_a_superseded_version_says_which_one_to_emit_and_the_newest_says_nothing():
+    told = {name: event_schema(kind).get(SUPERSEDED_BY) for name, kind in EVENT_TYPES.items()}
+    assert {name: newer for name, newer in told.items() if newer} == {"shop.refund.issued.v1": "shop.refund.issued.v2"}
+    assert event_schema(EVENT_TYPES["shop.refund.issued.v1"])["deprecated"] is True
+    assert "deprecated" not in event_schema(EVENT_TYPES["shop.refund.issued.v2"])
+    messages = asyncapi()["components"]["messages"]
+    assert messages["shop.refund.issued.v1"][SUPERSEDED_BY] == "shop.refund.issued.v2"
+    assert SUPERSEDED_BY not in messages["shop.refund.issued.v2"]
+    accepted = asyncapi()["channels"]["returns"]["messages"]
+    assert {"shop.refund.issued.v1", "shop.refund.issued.v2"} <= accepted.keys()
+
+
+def test_the_schemas_of_both_versions_of_a_refund_refuse_each_others_money():
+    sent = {version: refund(version) for version in REFUNDS}
+    for schema_of in sent:
+        validator = Draft202012Validator(event_schema(EVENT_TYPES[f"shop.refund.issued.v{schema_of}"]))
+        for version, document in sent.items():
+            as_if = document | {"type": f"shop.refund.issued.v{schema_of}"}
+            assert validator.is_valid(as_if) == (version == schema_of)

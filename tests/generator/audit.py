@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from shop_platform.events.personal import family
 from shop_platform.events.registry import EVENT_TYPES, TOPIC_OF_TYPE
+from shop_platform.events.types import RefundIssuedV2
 from shop_platform.generator.message import Message
 from shop_platform.generator.shop import KINDS as ORDER
 from shop_platform.generator.templates import KINDS
@@ -59,12 +61,13 @@ def decode(message: Message) -> Event:
     assert TOPIC_OF_TYPE[envelope.type].name == message.topic
     assert envelope.time == dt.datetime.fromisoformat(message.event_time)
     assert round(envelope.time.timestamp() * 1000) == message.time_ms
-    return Event(envelope.type.removeprefix("shop.").removesuffix(".v1"), envelope.time, data, envelope.id)
+    return Event(family(envelope.type).removeprefix("shop."), envelope.time, data, envelope.id)
 
 
 # Within a millisecond causes come first; Kafka knows no order between topics.
 _RANK = {
-    KINDS[kind].template.split(b'"type":"shop.')[1].split(b".v1")[0].decode(): rank for rank, kind in enumerate(ORDER)
+    family(KINDS[kind].template.split(b'"type":"shop.')[1].split(b'"')[0].decode()): rank
+    for rank, kind in enumerate(ORDER)
 }
 
 
@@ -80,6 +83,13 @@ def in_event_time(messages: Iterable[Message]) -> list[Event]:
 def cents(amount: str) -> int:
     """Return an amount of the contract in cents."""
     return int(Decimal(amount) * 100)
+
+
+def refunded(data: Any) -> tuple[int, int]:
+    """Return what a refund of either version pays back: net and tax, in cents."""
+    if isinstance(data, RefundIssuedV2):
+        return cents(data.refunded.net), cents(data.refunded.tax)
+    return cents(data.amount), cents(data.tax)
 
 
 class Auditor:
@@ -263,19 +273,26 @@ class Auditor:
     def refund_issued(self, data: Any, time: dt.datetime) -> None:
         order = self.orders[data.order_id]
         assert "delivered" in order and "refunded" not in order
-        assert cents(data.amount) == sum(cents(line.amount) for line in data.lines)
+        second = isinstance(data, RefundIssuedV2)
+        net_back, tax_back = refunded(data)
+        nets = [cents(line.refunded.net if second else line.amount) for line in data.lines]
+        assert net_back == sum(nets)
+        if second:
+            assert tax_back == sum(cents(line.refunded.tax) for line in data.lines)
         bought = {line.line_number: line for line in order["data"].lines}
         if data.return_id is not None:
             assert "received" in order and data.return_id == order["returned"].return_id
             back = {(line.line_number, line.quantity) for line in order["returned"].lines}
             assert back == {(line.line_number, line.quantity) for line in data.lines}
         tax = 0
-        for line in data.lines:
+        for line, back_net in zip(data.lines, nets, strict=True):
             whole = bought[line.line_number]
             net = whole.quantity * cents(whole.unit_price) - cents(whole.discount)
-            assert cents(line.amount) <= net
+            assert back_net <= net
+            if second:
+                assert cents(line.refunded.tax) <= cents(whole.tax)
             if line.quantity == whole.quantity and data.return_id is not None:
-                assert cents(line.amount) == net
+                assert back_net == net
             tax += cents(whole.tax)
-        assert cents(data.tax) <= tax
+        assert tax_back <= tax
         order["refunded"] = True

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from shop_platform.events.registry import EVENT_TYPES
 from shop_platform.generator.faults import FAULTS, MALFORMATIONS, Held, malform
 from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import DAY, HISTORY_FAULTS, NO_FAULTS, FaultRates
@@ -118,10 +119,16 @@ def test_held_messages_survive_a_snapshot() -> None:
 
 @pytest.mark.parametrize("how", MALFORMATIONS)
 def test_every_way_to_spoil_a_message_spoils_every_type(how: str, history: list[Message]) -> None:
-    by_kind = {decode(message).kind: message for message in history}
-    assert len(by_kind) == 23
-    for message in by_kind.values():
+    by_type = {type(decode(message).data): message for message in history}
+    assert len(by_type) == len(EVENT_TYPES)
+    for message in by_type.values():
         assert not _is_valid(message._replace(value=malform(message.value, how, 0.6)))
+
+
+def test_every_version_can_be_told_as_one_that_nobody_knows() -> None:
+    unknown = FaultRates(0.0, 0.0, 0.0, 0.0, 1.0)
+    for chunk in history_chunks(days=40, orders_per_day=5, seed=2, until=UNTIL, faults=unknown):
+        assert all(b'.v99","time":' in message.value for message in chunk)
 
 
 def test_late_messages_wait_no_longer_than_the_history_lasts() -> None:

@@ -23,6 +23,11 @@ create table marts.kpi_daily_by_category (
     gross_amount numeric(18, 2), discount_amount numeric(18, 2), refund_amount numeric(18, 2),
     net_amount numeric(18, 2)
 );
+create table marts.kpi_day_status (date_day date primary key, status text);
+create table marts.kpi_restatements (
+    kpi_restatement_id text primary key, date_day date, currency text, measure text, old_value numeric(30, 6),
+    new_value numeric(30, 6), value_change numeric(30, 6), restated_at timestamptz, was_final boolean, reason text
+);
 create table marts.dim_products (product_id text primary key, name text, category text);
 create table marts.fct_order_lines (
     order_line_id text primary key, product_id text, ordered_at timestamptz, currency text, quantity integer,
@@ -45,6 +50,12 @@ from generate_series(0, 29) as n, unnest(array['direct', 'email', 'social']) as 
 insert into marts.kpi_daily_by_category
 select category || n, current_date - n, 'EUR', category, 5, 300, 30, 15, 255
 from generate_series(0, 29) as n, unnest(array['books', 'garden', 'toys']) as category;
+insert into marts.kpi_day_status
+select current_date - n, case when n > 7 then 'final' else 'provisional' end from generate_series(0, 29) as n;
+insert into marts.kpi_restatements
+select 'r' || n, current_date - n, 'EUR', 'net_amount', 100, 100 + n, n, now() - n * interval '1 hour', n > 7,
+    'order.placed: ' || n
+from generate_series(1, 10) as n;
 insert into marts.dim_products values ('p1', 'Spade', 'garden'), ('p2', 'Novel', 'books');
 insert into marts.fct_order_lines
 select 'l' || n, 'p' || (1 + n % 2), now() - n * interval '1 hour', 'EUR', 2, 20, false

@@ -142,6 +142,21 @@ class TestMarts:
 
         assert alerting(grafana, "shop-marts-stale") == set()
 
+    def test_a_nightly_mart_may_lack_a_day_but_not_miss_its_night(self, admin: Connection, grafana: Connection) -> None:
+        admin.execute("create table if not exists marts.cohort_retention (n int)")
+        operations.built(admin, "marts.cohort_retention")
+        operations.batches(admin, "shop.orders", count=1, newest_seconds_ago=1900)
+        operations.built(admin, "marts.data_freshness")
+        operations.built(admin, "marts.kpi_daily")
+        assert alerting(grafana, "shop-marts-stale") == set()
+
+        admin.execute(
+            "update ops.model_watermarks set built_at = now() - interval '27 hours'"
+            " where model = 'marts.cohort_retention'"
+        )
+        assert alerting(grafana, "shop-marts-stale") == {"marts.cohort_retention"}
+        admin.execute("drop table marts.cohort_retention")
+
     def test_a_silent_shop_alerts(self, admin: Connection, grafana: Connection) -> None:
         for subject in ("orders", "web"):
             operations.freshness(admin, subject, seconds_ago=1900)

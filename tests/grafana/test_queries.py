@@ -192,7 +192,8 @@ def real(real_marts: Settings) -> Iterator[Connection]:
 def test_a_query_runs_on_the_marts_that_dbt_makes(query: Found, real: Connection) -> None:
     names, rows = _run(real, query, _range(query, 30, "1h"))
 
-    if query.board == "business":
+    # A first build publishes and restates nothing.
+    if query.board == "business" and query.where != "business/Restated figures/A":
         assert any(value is not None for row in rows for value in row)
     if rows:
         _CHECKS[query.kind](names, rows)

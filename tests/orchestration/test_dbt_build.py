@@ -62,10 +62,25 @@ def test_the_daily_run_adds_row_counts_and_column_lineage(shop):
     assert metadata["marts/fct_orders"]["dagster/row_count"].value == 1
     lineage = metadata["marts/kpi_daily"]["dagster/column_lineage"].value.deps_by_column
     (source,) = lineage["total_amount"]
-    assert (source.asset_key.to_user_string(), source.column_name) == (
-        "intermediate/int_counted_orders",
-        "total_amount",
-    )
+    assert (source.asset_key.to_user_string(), source.column_name) == ("marts/fct_orders", "total_amount")
+
+
+@pytest.mark.slow
+def test_what_waits_for_the_night_is_neither_built_nor_judged_by_day_and_is_both_by_night(shop):
+    """The orders of the second day are in the facts and not in the cohorts: a check by day would call that wrong."""
+    LedgerProducer(shop.settings).send(shop_day(1))
+    assert run(shop.settings, "full_pipeline").success
+    LedgerProducer(shop.settings).send(shop_day(2))
+    assert run(shop.settings, "daily").success
+    assert customers_in_cohorts(shop.settings) == 1
+    by_night = run(shop.settings, "nightly")
+    assert by_night.success
+    assert customers_in_cohorts(shop.settings) == 2
+    built = {event.asset_key.to_user_string() for event in by_night.get_asset_materialization_events()}
+    assert built == {"marts/basket_affinity", "marts/cohort_retention"}
+    assert "cohort_retention_adds_up_to_the_orders_that_count" in {
+        evaluation.check_name for evaluation in by_night.get_asset_check_evaluations()
+    }
 
 
 @pytest.mark.slow
@@ -162,6 +177,15 @@ def test_the_environment_is_put_back(code_location):
     with exported(code_location.settings):
         assert os.environ["SHOP_PG_DATABASE"] == code_location.settings.pg_database
     assert os.environ == before
+
+
+def customers_in_cohorts(settings):
+    with connect(settings, Role.DASHBOARD) as connection:
+        row = connection.execute(
+            "select coalesce(sum(cohort_size), 0) from marts.cohort_retention where month_number = 0"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def poll(condition, seconds=60.0):

@@ -9,12 +9,12 @@ import pytest
 
 from shop_platform.events.registry import TOPICS
 from shop_platform.orchestration.definitions import defs
-from shop_platform.orchestration.freshness import BY_SUBJECT
+from shop_platform.orchestration.freshness import BY_SUBJECT, NIGHTLY
 from tests.orchestration.graph import GOLDEN, describe
 
-SCREENS = {"dashboard/overview", "grafana/pipeline", "grafana/business"}
+SCREENS = {"dashboard/overview", "dashboard/metrics", "grafana/pipeline", "grafana/business"}
 # The calendar is made of no event.
-WITHOUT_EVENTS = {"marts/dim_date"}
+WITHOUT_EVENTS = {"marts/dim_date", "marts/dim_exchange_rates"}
 
 
 def edges(code_location, direction):
@@ -80,13 +80,23 @@ def test_every_dbt_model_is_an_asset_and_every_dbt_test_a_check(code_location):
     assert not {name.split(".")[-1] for name in manifest["unit_tests"]} & checks
 
 
-@pytest.mark.parametrize("job", ["full_pipeline", "daily"])
-def test_a_full_run_covers_every_executable_asset_and_every_check(code_location, job):
+@pytest.mark.parametrize("jobs", [["full_pipeline"], ["daily", "nightly"]])
+def test_full_runs_cover_every_executable_asset_and_every_check(code_location, jobs):
     graph = code_location.graph
-    layer = code_location.repository.get_job(job).asset_layer
+    layers = [code_location.repository.get_job(job).asset_layer for job in jobs]
     executable = {key for key in graph.get_all_asset_keys() if graph.get(key).is_executable}
-    assert set(layer.selected_asset_keys) == executable
-    assert set(layer.asset_graph.asset_check_keys) >= set(graph.asset_check_keys)
+    assert {key for layer in layers for key in layer.selected_asset_keys} == executable
+    assert {key for layer in layers for key in layer.asset_graph.asset_check_keys} >= set(graph.asset_check_keys)
+
+
+def test_what_waits_for_the_night_is_built_by_night_only_and_may_be_a_day_old(code_location):
+    jobs = {name: code_location.repository.get_job(name).asset_layer for name in ("daily", "nightly")}
+    nightly = set(jobs["nightly"].selected_asset_keys)
+    assert {key.to_user_string() for key in nightly} == {"marts/basket_affinity", "marts/cohort_retention"}
+    assert not nightly & set(jobs["daily"].selected_asset_keys)
+    for key in nightly:
+        assert code_location.graph.get(key).freshness_policy == NIGHTLY.policy()
+        assert not code_location.graph.get(key).child_keys, "no other model may wait for the night"
 
 
 def test_service_levels_exist_for_every_subject_and_warn_before_they_fail():

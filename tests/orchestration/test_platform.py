@@ -10,8 +10,10 @@ import pytest
 
 from shop_platform.errors import ShopError
 from shop_platform.orchestration import names
+from shop_platform.orchestration.defs.transformation.assets import load_manifest, mart_relations
 from shop_platform.orchestration.instance import home
 from shop_platform.orchestration.launch import launch_job, wait_for_run
+from shop_platform.orchestration.manifest import ensure_manifest
 from shop_platform.orchestration.watermark import read_watermark
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
@@ -165,9 +167,7 @@ def runs(settings):
 
 def at_rest(settings):
     """Whether nothing runs and there is nothing to do."""
-    marts = [
-        f"marts.{name}" for (name,) in rows(settings, "select tablename from pg_tables where schemaname = 'marts'")
-    ]
+    marts = mart_relations(load_manifest(ensure_manifest(settings)), nightly=False)
     ended = set(runs(settings).values()) <= {"SUCCESS", "FAILURE", "CANCELED"}
     return ended and not read_watermark(settings, marts).behind
 

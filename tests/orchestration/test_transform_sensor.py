@@ -49,6 +49,23 @@ def build_marts(settings, marts=MARTS):
             )
 
 
+def test_by_day_a_run_leaves_out_what_waits_for_the_night_once_that_was_built(fresh_warehouse):
+    settings = fresh_warehouse.settings
+    day = [dg.AssetKey(["marts", "one"])]
+    sensor = build_transform_sensor(MARTS[:1], interval_seconds=30, nightly=MARTS[1:], by_day=day)
+    with committed(settings) as connection:
+        land(connection)
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance)
+        assert sensor(context, settings=settings).asset_selection is None, "nobody waits for the first night"
+        build_marts(settings, MARTS)
+        with committed(settings) as connection:
+            land(connection)
+        assert sensor(context, settings=settings).asset_selection == day
+        build_marts(settings, MARTS[:1])
+        assert isinstance(sensor(context, settings=settings), dg.SkipReason), "a nightly mart is behind, and may be"
+
+
 @pytest.fixture
 def evaluate(fresh_warehouse):
     sensor = build_transform_sensor(MARTS, interval_seconds=30)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".venv-airflow"
-_SYNC = ("sync", "--package", "airflow-bridge", "--no-default-groups", "--group", "test", "--frozen")
+_GROUPS = ("--no-default-groups", "--group", "server", "--group", "test")
+_SYNC = ("sync", "--package", "airflow-bridge", *_GROUPS, "--frozen")
 _PROBE = "import airflow, airflow_bridge, pytest; print(airflow.__version__)"
 _SYNC_SECONDS = 900
 _LEAKS = ("AIRFLOW", "_AIRFLOW", "DAGSTER", "SHOP_", "PYTHON", "VIRTUAL_ENV", "COV_")

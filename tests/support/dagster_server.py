@@ -45,6 +45,11 @@ class DagsterServer:
                 found.append(run)
         return sorted(found, key=lambda run: run["creationTime"])
 
+    def query(self, query: str, **variables: str) -> dict[str, Any]:
+        """Return the data that Dagster answers."""
+        body = {"query": query, "variables": variables}
+        return dict(httpx.post(f"{self.url}/graphql", json=body, timeout=30).raise_for_status().json()["data"])
+
     def has_loaded(self) -> bool:
         """Whether the web server has loaded the code location."""
         return bool(self._ask("repositoriesOrError { ... on RepositoryConnection { nodes { name } } }").get("nodes"))

@@ -40,6 +40,21 @@ def page_view(number: int = 1, **envelope: Any) -> dict[str, Any]:
     return event("shop.web.page_viewed.v1", session, data, **envelope)
 
 
+REFUND_LINE = {"line_number": 1, "product_id": "desk", "quantity": 1}
+MONEY = {"net": "10.00", "tax": "1.90"}
+_REFUND = {"refund_id": "ref_1", "order_id": "ord_1", "currency": "EUR", "reason": "return"}
+REFUNDS: dict[int, dict[str, Any]] = {
+    1: _REFUND | {"amount": "10.00", "tax": "1.90", "lines": [REFUND_LINE | {"amount": "10.00"}]},
+    2: _REFUND | {"refunded": MONEY, "lines": [REFUND_LINE | {"refunded": MONEY}]},
+}
+"""The same refund as each version of the event tells it."""
+
+
+def refund(version: int, **data: Any) -> dict[str, Any]:
+    """Return a valid refund in this version; keyword arguments replace or add fields of its data."""
+    return event(f"shop.refund.issued.v{version}", "ord_1", REFUNDS[version] | data)
+
+
 class LedgerProducer:
     """Sends messages and notes each acknowledged one as the platform's producer does."""
 

@@ -35,25 +35,23 @@ def require(name: str, available: tuple[bool, str]) -> None:
 
 
 class SuiteSummary:
-    """Pytest plugin: says at the end which of the suites ran; a required one that did not is a failure."""
+    """Pytest plugin: says at the end which of the suites ran; a required one that did not is a failure.
+
+    It knows tests from their reports only: when several processes share them, it sees no test itself.
+    """
 
     def __init__(self) -> None:
         self._ran: dict[str, int] = dict.fromkeys(SUITES, 0)
         self._collected: dict[str, int] = dict.fromkeys(SUITES, 0)
         self._skipped: dict[str, set[str]] = {name: set() for name in SUITES}
-        self._marks: dict[str, list[str]] = {}
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Remember the suite of each test."""
-        for item in items:
-            names = [name for name in SUITES if item.get_closest_marker(name)]
-            self._marks[item.nodeid] = names
-            for name in names:
-                self._collected[name] += 1
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count what ran and why the rest did not."""
-        for name in self._marks.get(report.nodeid, []):
+        for name in SUITES:
+            if name not in dict(report.user_properties).get("suites", ()):
+                continue
+            if report.when == "setup":
+                self._collected[name] += 1
             if report.when == "call" and not report.skipped:
                 self._ran[name] += 1
             elif report.skipped:

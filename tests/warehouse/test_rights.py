@@ -17,6 +17,8 @@ DEAD_BYTES = "select message_value from ops.dead_letters"
 DEAD_CLASSES = "select error_class, count(*) from ops.dead_letters group by 1"
 DEAD_OUTCOMES = "select status, outcome, incarnation, event_time from ops.dead_letters"
 DEAD_FIXES = "select fixed_value from ops.dead_letters"
+DEAD_ERRORS = "select error from ops.dead_letters"
+DEAD_HEADERS = "select message_key, headers from ops.dead_letters"
 DEAD_SENTENCES = "select error_sentence from ops.dead_letters"
 DEAD_WRITE = "update ops.dead_letters set status = 'open' where false"
 DEAD_DELETE = "delete from ops.dead_letters where false"
@@ -27,6 +29,16 @@ ACTIONS_WRITE = (
 )
 ACTIONS_CHANGE = "update ops.dead_letter_actions set actor = 'nobody'"
 ACTIONS_DELETE = "delete from ops.dead_letter_actions"
+DEAD_ERASED = "select erased_at from ops.dead_letters"
+PERSONAL_READ = "select data from pii.personal_data"
+PERSONAL_WRITE = "insert into pii.personal_data select * from pii.personal_data"
+PERSONAL_ERASE = "delete from pii.personal_data"
+PERSONAL_CHANGE = "update pii.personal_data set data = '{}'"
+PERSONAL_EMPTY = "truncate pii.personal_data"
+SESSIONS_ADD = "insert into pii.erased_sessions select session_id from pii.erased_sessions"
+SESSIONS_FORGET = "delete from pii.erased_sessions"
+PERSONAL_MOVE = "select pii.move_from_raw()"
+PERSONAL_MAKE = "create table pii.probe (id int)"
 RUNS_READ = "select * from ops.pipeline_runs"
 RUNS_WRITE = "update ops.pipeline_runs set status = 'x'"
 MARTS_MAKE = "create table marts.probe (id int)"
@@ -35,19 +47,23 @@ PUBLIC_MAKE = "create table public.probe (id int)"
 
 ALLOWED = {
     Role.INGEST: {RAW_READ, RAW_WRITE, OFFSETS_WRITE, DEAD_BYTES, DEAD_CLASSES},
-    Role.TRANSFORM: {RAW_READ, DEAD_BYTES, DEAD_CLASSES, RUNS_READ, MARTS_MAKE},
-    Role.ORCHESTRATOR: {RAW_READ, DEAD_BYTES, DEAD_CLASSES, RUNS_READ, RUNS_WRITE},
+    Role.TRANSFORM: {RAW_READ, DEAD_CLASSES, RUNS_READ, MARTS_MAKE},
+    Role.ORCHESTRATOR: {RAW_READ, DEAD_CLASSES, RUNS_READ, RUNS_WRITE},
     Role.DASHBOARD: {DEAD_CLASSES, RUNS_READ},
     Role.GRAFANA: {DEAD_CLASSES, RUNS_READ},
 }
-# The dead-letter desk: screens see what was done about which letter, never what is in it.
+# The dead-letter desk: screens and services see what was done about which letter, never what is in it.
 _SCREENS_SEE = {DEAD_OUTCOMES, ACTIONS_READ}
-_SERVICES_SEE = _SCREENS_SEE | {DEAD_FIXES, DEAD_SENTENCES, ACTIONS_DETAIL}
+_SERVICES_SEE = _SCREENS_SEE | {DEAD_SENTENCES, ACTIONS_DETAIL}
 for _role in (Role.DASHBOARD, Role.GRAFANA):
     ALLOWED[_role] |= _SCREENS_SEE
 for _role in (Role.TRANSFORM, Role.ORCHESTRATOR):
     ALLOWED[_role] |= _SERVICES_SEE
-ALLOWED[Role.INGEST] |= _SERVICES_SEE | {DEAD_WRITE, ACTIONS_WRITE}
+ALLOWED[Role.INGEST] |= _SERVICES_SEE | {DEAD_FIXES, DEAD_ERRORS, DEAD_HEADERS, DEAD_WRITE, ACTIONS_WRITE}
+# Personal data: nobody but the ingestion, which adds and erases and never changes.
+ALLOWED[Role.INGEST] |= {PERSONAL_READ, PERSONAL_WRITE, PERSONAL_ERASE, SESSIONS_ADD}
+for _role in ALLOWED:
+    ALLOWED[_role] |= {DEAD_ERASED}
 STATEMENTS = [name for name in dir() if name.isupper() and isinstance(globals()[name], str)]
 
 

@@ -32,7 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
-        "extra-links": ["airflow_bridge.operators.DagsterRunLink"],
+        "extra-links": ["airflow_bridge.links.DagsterRunLink"],
     }
 
 

@@ -70,6 +70,11 @@ class Job:
     repository: str
     assets: Sequence[Sequence[str]] = ()
 
+    @property
+    def where(self) -> str:
+        """The words by which a message names this job."""
+        return f"job {self.name!r} in code location {self.location!r} (repository {self.repository!r})"
+
     def selector(self) -> dict[str, Any]:
         """Return the GraphQL `JobOrPipelineSelector`."""
         selector: dict[str, Any] = {
@@ -80,6 +85,14 @@ class Job:
         if self.assets:
             selector["assetSelection"] = [{"path": list(path)} for path in self.assets]
         return selector
+
+    def pipeline_selector(self) -> dict[str, Any]:
+        """Return the GraphQL `PipelineSelector`, which names the job the older way."""
+        return {
+            "pipelineName": self.name,
+            "repositoryLocationName": self.location,
+            "repositoryName": self.repository,
+        }
 
 
 def read_response(status_code: int, text: str) -> dict[str, Any]:
@@ -103,6 +116,14 @@ def read_response(status_code: int, text: str) -> dict[str, Any]:
     return body["data"]
 
 
+@dataclass(frozen=True)
+class JobFacts:
+    """What decides how a job may be launched."""
+
+    is_asset_job: bool
+    is_partitioned: bool
+
+
 def launch_run(job: Job, run_config: Mapping[str, Any], tags: Mapping[str, str]) -> Operation[Run]:
     """Launch one run. Dagster does NOT deduplicate launches: look for an earlier one first."""
     query = f"""mutation Launch($params: ExecutionParams!) {{ launchRun(executionParams: $params) {{
@@ -115,8 +136,41 @@ def launch_run(job: Job, run_config: Mapping[str, Any], tags: Mapping[str, str])
         "mode": "default",
         "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
     }
-    where = f"job {job.name!r} in code location {job.location!r} (repository {job.repository!r})"
-    return Operation(query, {"params": params}, lambda data: _read_launch(data["launchRun"], where))
+    return Operation(query, {"params": params}, lambda data: _read_launch(data["launchRun"], job.where))
+
+
+def rerun_failed(job: Job, parent_run_id: str, tags: Mapping[str, str], *, is_asset_job: bool) -> Operation[Run]:
+    """Launch what failed in a failed run: its unmaterialized assets, or its steps from the failed one on.
+
+    The new run keeps the parent's tags and run config; `tags` are added. Not deduplicated either.
+    """
+    query = f"""mutation Launch($params: ReexecutionParams!) {{ launchRunReexecution(reexecutionParams: $params) {{
+      __typename {_OPTIONAL_PROBLEMS}
+      ... on LaunchRunSuccess {{ run {{ {_RUN} }} }}
+      ... on RunConfigValidationInvalid {{ errors {{ message }} }} }} }}"""
+    params = {
+        "parentRunId": parent_run_id,
+        "strategy": "FROM_ASSET_FAILURE" if is_asset_job else "FROM_FAILURE",
+        "extraTags": [{"key": key, "value": value} for key, value in tags.items()],
+        "useParentRunTags": True,
+    }
+    return Operation(query, {"params": params}, lambda data: _read_launch(data["launchRunReexecution"], job.where))
+
+
+def get_job_facts(job: Job) -> Operation[JobFacts]:
+    """Tell whether the job consists of assets and whether it is partitioned."""
+    query = f"""query Facts($params: PipelineSelector!) {{ pipelineOrError(params: $params) {{
+      __typename {_OPTIONAL_PROBLEMS}
+      ... on Pipeline {{ isAssetJob partitionKeysOrError(limit: 1) {{ partitionKeys }} }} }} }}"""
+
+    def read(data: dict[str, Any]) -> JobFacts:
+        answer = data["pipelineOrError"]
+        if answer["__typename"] == "PipelineNotFoundError":
+            raise DagsterJobNotFoundError(f"Dagster has no {job.where}: {_first_line(answer['message'])}")
+        found = _expect(answer, "Pipeline")
+        return JobFacts(bool(found["isAssetJob"]), bool(found["partitionKeysOrError"]["partitionKeys"]))
+
+    return Operation(query, {"params": job.pipeline_selector()}, read)
 
 
 def _read_launch(answer: dict[str, Any], where: str) -> Run:
@@ -134,11 +188,30 @@ def _read_launch(answer: dict[str, Any], where: str) -> Run:
     raise DagsterQueryFailedError(f"Dagster could not launch {where}: {kind}: {message}")
 
 
-def find_runs(tag: str, value: str) -> Operation[list[Run]]:
-    """Return the runs that carry the tag, newest first (25 at most)."""
+def get_job_assets(job: Job) -> Operation[list[tuple[str, str, list[str]]]]:
+    """Return key, group and upstream keys of each asset that the job makes."""
+    query = """query Assets($job: PipelineSelector!) { assetNodes(pipeline: $job) {
+      assetKey { path } groupName isMaterializable dependencyKeys { path } } }"""
+
+    def read(data: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
+        return [
+            (
+                "/".join(node["assetKey"]["path"]),
+                node["groupName"],
+                ["/".join(k["path"]) for k in node["dependencyKeys"]],
+            )
+            for node in data["assetNodes"]
+            if node["isMaterializable"]
+        ]
+
+    return Operation(query, {"job": job.pipeline_selector()}, read)
+
+
+def find_runs(tags: Mapping[str, str]) -> Operation[list[Run]]:
+    """Return the runs that carry all the tags, newest first (25 at most)."""
     query = f"""query Find($filter: RunsFilter!) {{ runsOrError(filter: $filter, limit: 25) {{
       __typename {_OPTIONAL_PROBLEMS} ... on Runs {{ results {{ {_RUN} }} }} }} }}"""
-    variables = {"filter": {"tags": [{"key": tag, "value": value}]}}
+    variables = {"filter": {"tags": [{"key": key, "value": value} for key, value in tags.items()]}}
     return Operation(
         query,
         variables,
@@ -163,6 +236,7 @@ def get_events(run_id: str, cursor: str | None = None) -> Operation[EventPage]:
           ... on RunFailureEvent {{ message {error} }}
           ... on AssetMaterializationPlannedEvent {{ stepKey assetKey {{ path }} }}
           ... on MaterializationEvent {{ stepKey assetKey {{ path }} }}
+          ... on AssetCheckEvaluationPlannedEvent {{ checkName checkedKey: assetKey {{ path }} }}
           ... on AssetCheckEvaluationEvent {{ evaluation {{
             checkName success severity description assetKey {{ path }} }} }}
       }} }} }} }} }}"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -57,16 +58,22 @@ class DagsterHook(BaseHook):
             raise _unreachable(self.endpoint, error) from error
         return _read(self.endpoint, operation, response)
 
-    def collect_events(self, run_id: str) -> RunEvents:
-        """Read the whole event log of the run, page by page."""
-        collected = RunEvents()
+    def pages(self, run_id: str) -> Iterator[Sequence[dict[str, Any]]]:
+        """Give the event log of the run, page by page."""
         cursor: str | None = None
         while True:
             page = self.run(graphql.get_events(run_id, cursor))
-            collected.add(page.events)
+            yield page.events
             if not page.has_more:
-                return collected
+                return
             cursor = page.cursor
+
+    def collect_events(self, run_id: str) -> RunEvents:
+        """Read the whole event log of the run."""
+        collected = RunEvents()
+        for events in self.pages(run_id):
+            collected.add(events)
+        return collected
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether Dagster answers, for the button in Airflow's connection form."""

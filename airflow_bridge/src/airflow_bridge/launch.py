@@ -1,22 +1,25 @@
-"""Keeps a task from launching a second Dagster run for one outcome, over crashes, retries and clears.
+"""Decides whether a task adopts, replaces, repeats or launches a Dagster run, over crashes, retries and clears.
 
-Dagster does not deduplicate launches. So a key is stored in Airflow BEFORE the launch, the run is
-tagged with it, and whoever comes next looks for that tag first.
+Dagster does not deduplicate launches. So a key is stored in Airflow BEFORE the launch, the run is tagged with it, and
+whoever comes next looks for that tag first. The key is stored with its epoch: Airflow raises `max_tries` with every
+clear and leaves it alone between retries, so an equal epoch means "the same execution, a further try".
 """
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from airflow_bridge import graphql
-from airflow_bridge.graphql import Operation, Run
+from airflow_bridge.graphql import Run
 
 STORE_KEY = "dagster_launch_key"
 KEY_TAG = "airflow/launch_key"
 TRY_TAG = "airflow/try_number"
+RETRIES_LEFT_TAG = "airflow/retries_left"
 
 
 class Store(Protocol):
@@ -32,55 +35,91 @@ class Store(Protocol):
         """Forget the key."""
 
 
-class Dagster(Protocol):
-    """Whatever can send an operation."""
+@dataclass(frozen=True)
+class Entry:
+    """A launch: its key, the epoch it belongs to, and the failed run that it repeats in part, if any."""
 
-    def run(self, operation: Operation[Any]) -> Any:
-        """Send it and return its reading."""
+    key: str
+    epoch: int
+    parent: str | None = None
 
 
 class LaunchLedger:
-    """The launch key of one task instance in `store`; `retention` is Airflow's NEVER_EXPIRE."""
+    """The last launch of one task instance in `store`; `retention` is Airflow's NEVER_EXPIRE."""
 
     def __init__(self, store: Store, retention: timedelta | None) -> None:
         self._store = store
         self._retention = retention
 
-    def key(self) -> str | None:
-        """Return the key of a launch whose outcome nobody has seen yet."""
-        return self._store.get(STORE_KEY) or None
+    def read(self) -> Entry | None:
+        """Return the last launch, if its outcome still decides what a next try does."""
+        stored = self._store.get(STORE_KEY)
+        return Entry(**json.loads(stored)) if stored else None
 
-    def ensure_key(self) -> str:
-        """Return the key, storing a fresh one if there is none; to be called before a launch."""
-        key = self.key()
-        if key is None:
-            key = uuid.uuid4().hex
-            self._store.set(STORE_KEY, key, retention=self._retention)
-        return key
+    def write(self, entry: Entry) -> None:
+        """Store a launch; to be called before it."""
+        self._store.set(STORE_KEY, json.dumps(asdict(entry)), retention=self._retention)
 
     def forget(self) -> None:
-        """Drop the key: the outcome was seen, the next execution wants a run of its own."""
+        """Drop the launch: its outcome was seen, the next try wants a whole run of its own."""
         self._store.delete(STORE_KEY)
 
 
-def find_unseen_run(dagster: Dagster, ledger: LaunchLedger) -> Run | None:
-    """Return the run of an earlier try that is alive or succeeded unseen.
+@dataclass(frozen=True)
+class Adopt:
+    """Go on with `run`."""
 
-    Drops the key when all its runs have failed or were cancelled, and keeps it when there is no
-    run at all: that launch may still be under way, and a second one must carry the same tag.
+    run: Run
+
+
+@dataclass(frozen=True)
+class Replace:
+    """`run` is from before the clear and still alive: stop it, wait for its end, then launch."""
+
+    run: Run
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Launch, having stored `entry`; with `entry.parent` only what failed there."""
+
+    entry: Entry
+
+
+def decide(
+    entry: Entry | None, epoch: int, runs: Sequence[Run], *, from_failure: bool = True
+) -> Adopt | Replace | Launch:
+    """Return what to do, given the last launch and the runs that carry its key (newest first).
+
+    A launch without any run may still be under way: it is repeated under the same key. A success nobody has seen is
+    adopted; of a failure only what failed is run again, if `from_failure`.
     """
-    key = ledger.key()
-    if key is None:
-        return None
-    runs = dagster.run(graphql.find_runs(KEY_TAG, key))
-    run = pick(runs)
-    if runs and run is None:
-        ledger.forget()
-    return run
+    if entry is None:
+        return Launch(fresh(epoch))
+    same = entry.epoch == epoch
+    alive = next((run for run in runs if not run.is_finished), None)
+    if alive:
+        return Adopt(alive) if same else Replace(alive)
+    if not runs:
+        return Launch(Entry(entry.key, epoch, entry.parent if same else None))
+    succeeded = next((run for run in runs if run.status == "SUCCESS"), None)
+    if same and succeeded:
+        return Adopt(succeeded)
+    if same and from_failure and runs[0].status == "FAILURE":
+        return Launch(fresh(epoch, runs[0].run_id))
+    return Launch(fresh(epoch))
 
 
-def pick(runs: Sequence[Run]) -> Run | None:
-    """Return the run to adopt: a live one, else a successful one, newest first."""
-    alive = [run for run in runs if not run.is_finished]
-    succeeded = [run for run in runs if run.status == "SUCCESS"]
-    return next(iter(alive + succeeded), None)
+def fresh(epoch: int, parent: str | None = None) -> Entry:
+    """Return an entry with a key that nobody has used."""
+    return Entry(uuid.uuid4().hex, epoch, parent)
+
+
+def epoch_of(ti: Any) -> int:
+    """Return the number that a clear changes and a retry does not."""
+    return int(ti.max_tries)
+
+
+def retries_left(ti: Any) -> int:
+    """Return how often Airflow would still retry if this try failed."""
+    return max(int(ti.max_tries) - int(ti.try_number) + 1, 0)

@@ -35,10 +35,32 @@ class Outcome:
         return {"run_id": self.run_id, "status": self.status, "message": self.message}
 
 
-class RunWatch:
-    """Follows one run; failures are borne for `tolerance` seconds, counted in time, not attempts.
+class Tolerance:
+    """How long failures are borne: `seconds`, counted in time, not attempts.
 
     A restart of the web server or a deployment takes minutes, however often one asks meanwhile.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.time) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._failing_since: float | None = None
+
+    def success(self) -> None:
+        """Take in an answer."""
+        self._failing_since = None
+
+    def is_exceeded(self) -> bool:
+        """Take in a failure; tell whether there was no answer for all that time."""
+        now = self._clock()
+        if self._failing_since is None:
+            self._failing_since = now
+        return now - self._failing_since >= self._seconds
+
+
+class RunWatch:
+    """Follows one run; failures are borne for `tolerance` seconds.
+
     `deadline` is seconds since the epoch, so that a restarted triggerer keeps it.
     """
 
@@ -50,14 +72,13 @@ class RunWatch:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.run_id = run_id
-        self._tolerance = tolerance
+        self._tolerance = Tolerance(tolerance, clock)
         self._deadline = deadline
         self._clock = clock
-        self._failing_since: float | None = None
 
     def on_answer(self, run: Run) -> Outcome | None:
         """Take in the run's present state; return the outcome if the wait is over."""
-        self._failing_since = None
+        self._tolerance.success()
         if run.is_finished:
             return Outcome(self.run_id, run.status)
         return self._check_deadline()
@@ -66,10 +87,7 @@ class RunWatch:
         """Take in a failed request; return the outcome if the wait is over."""
         if isinstance(error, DagsterRunNotFoundError):
             return Outcome(self.run_id, MISSING, str(error))
-        now = self._clock()
-        if self._failing_since is None:
-            self._failing_since = now
-        if now - self._failing_since >= self._tolerance:
+        if self._tolerance.is_exceeded():
             return Outcome(self.run_id, UNREACHABLE, str(error))
         return self._check_deadline()
 

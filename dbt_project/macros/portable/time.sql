@@ -40,3 +40,13 @@
 {% macro default__date_name(part, column) -%}
     to_char({{ column }}, '{{ {"month": "FMMonth", "day": "FMDay"}[part] }}')
 {%- endmacro %}
+
+
+{#- The hour of an instant, an instant itself: on the day when clocks go back, the two hours of one name stay apart. -#}
+{% macro hour_start(column) -%}
+    {{ return(adapter.dispatch('hour_start', 'shop')(column)) }}
+{%- endmacro %}
+
+{% macro default__hour_start(column) -%}
+    date_trunc('hour', {{ column }})
+{%- endmacro %}

@@ -13,3 +13,9 @@
 {% macro ratio(part, whole) -%}
     cast(cast({{ part }} as numeric) / nullif({{ whole }}, 0) as numeric(24, 6))
 {%- endmacro %}
+
+
+{#- Whether two values differ, where nothing equals nothing. -#}
+{% macro differ(one, other) -%}
+    coalesce({{ one }} <> {{ other }}, ({{ one }} is null) <> ({{ other }} is null))
+{%- endmacro %}

@@ -9,7 +9,7 @@
 {% macro default__record_watermark() -%}
     {%- if execute -%}
     {%- set parents = upstream_tables(model.unique_id) -%}
-    insert into ops.model_watermarks (model, ceiling, invocation_id)
+    insert into ops.model_watermarks (model, ceiling, invocation_id, changes_floor)
     select
         '{{ watermark_name(this) }}',
         {% if parents -%}
@@ -24,12 +24,14 @@
         {%- else -%}
         runs.ceiling
         {%- endif %},
-        runs.invocation_id
+        runs.invocation_id,
+        cast(nullif(current_setting('shop.changes_floor', true), '') as xid8)
     from ops.transform_runs as runs
     where runs.invocation_id = '{{ invocation_id }}'
     on conflict (model) do update set
         ceiling = excluded.ceiling,
         invocation_id = excluded.invocation_id,
+        changes_floor = excluded.changes_floor,
         built_at = clock_timestamp()
     {%- endif -%}
 {%- endmacro %}

@@ -19,8 +19,9 @@
 
 {#- Rows of `relation` whose `key` is one of `keys` (a relation with that column, without repetitions).
 
-    `offset 0` keeps the planner from turning the lookups into a join: whatever it believes about the size of a table
-    that was never analyzed, it then goes through the index, once per key. -#}
+    The inner `offset 0` keeps the planner from turning the lookups into a join: whatever it believes about the size of a
+    table that was never analyzed, it then goes through the index, once per key. The outer one keeps other joins out of
+    that loop: where the planner expects one key, it would have them done again for each of ten thousand. -#}
 {% macro rows_of_keys(relation, key, keys) -%}
     {{ return(adapter.dispatch('rows_of_keys', 'shop')(relation, key, keys)) }}
 {%- endmacro %}
@@ -34,5 +35,6 @@
             where candidates.{{ key }} = wanted.{{ key }}
             offset 0
         ) as found
+        offset 0
     )
 {%- endmacro %}

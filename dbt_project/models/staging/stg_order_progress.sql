@@ -6,6 +6,7 @@ select
     {{ json_date('promised_on') }} as promised_on,
     {{ json_text('carrier') }} as carrier,
     {{ json_text('reason') }} as cancellation_reason,
+    ingested_at as landed_at,
     _xid
 from {{ source('raw', 'orders') }}
 where

@@ -15,6 +15,7 @@ select
     {{ json_money('shipping') }} as shipping_amount,
     {{ json_money('tax') }} as tax_amount,
     {{ json_money('total') }} as total_amount,
+    ingested_at as landed_at,
     _xid
 from {{ source('raw', 'orders') }}
 where

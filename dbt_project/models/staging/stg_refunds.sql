@@ -4,10 +4,11 @@ select
     event_time as issued_at,
     {{ json_text('refund_id') }} as refund_id,
     {{ json_text('return_id') }} as return_id,
-    {{ json_money('amount') }} as amount,
-    {{ json_money('tax') }} as tax_amount,
+    {{ by_version({1: json_money('amount'), 2: json_money('net', json_object('refunded'))}) }} as amount,
+    {{ by_version({1: json_money('tax'), 2: json_money('tax', json_object('refunded'))}) }} as tax_amount,
     {{ json_text('currency') }} as currency,
     {{ json_text('reason') }} as reason,
+    ingested_at as landed_at,
     _xid
 from {{ source('raw', 'returns') }}
 where

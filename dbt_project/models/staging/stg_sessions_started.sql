@@ -8,6 +8,7 @@ select
     {{ json_text('campaign') }} as campaign,
     {{ json_text('device') }} as device,
     {{ json_text('country') }} as country,
+    ingested_at as landed_at,
     _xid
 from {{ source('raw', 'web') }}
 where

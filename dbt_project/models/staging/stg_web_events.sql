@@ -7,6 +7,8 @@ select
     {{ json_text('product_id') }} as product_id,
     {{ json_text('page_type') }} as page_type,
     {{ json_integer('delta') }} as quantity_delta,
+    {{ json_integer('quantity') }} as cart_quantity,
+    coalesce({{ json_money('unit_price') }}, {{ json_money('price') }}) as unit_price,
     {{ json_text('currency') }} as currency,
     _xid
 from {{ source('raw', 'web') }}

@@ -35,19 +35,6 @@ erasures as (
     select distinct customer_id from {{ ref('stg_customer_erasures') }}
 ),
 
-orders as (
-    select
-        customer_id,
-        min(ordered_at) as first_order_at,
-        max(ordered_at) as last_order_at,
-        min(order_date) as first_order_date,
-        count(*) as orders_count,
-        sum(gross_amount) as gross_amount,
-        sum(net_amount - refunded_amount) as net_amount
-    from {{ ref('int_counted_orders') }}
-    group by customer_id
-),
-
 -- Whoever ordered is a customer, even when the account's own event is late or dead.
 customers as (
     select customer_id from states
@@ -67,15 +54,41 @@ select
     coalesce(erasures.customer_id is null and states.has_marketing_consent, false) as marketing_consent,
     erasures.customer_id is not null as is_erased,
     creations.customer_id is null as is_inferred,
-    creations.created_at,
-    orders.first_order_at,
-    orders.last_order_at,
-    coalesce(orders.orders_count, 0) as orders_count,
-    {{ money('coalesce(orders.gross_amount, 0)') }} as gross_amount,
-    {{ money('coalesce(orders.net_amount, 0)') }} as net_amount,
-    {{ month_start('orders.first_order_date') }} as cohort_month
+    case when erasures.customer_id is null then creations.created_at end as created_at,
+    case when erasures.customer_id is null then lifetimes.first_order_at end as first_order_at,
+    case when erasures.customer_id is null then lifetimes.last_order_at end as last_order_at,
+    case when erasures.customer_id is null then lifetimes.first_order_date end as first_order_date,
+    case when erasures.customer_id is null then lifetimes.last_order_date end as last_order_date,
+    coalesce(lifetimes.orders_count, 0) as orders_count,
+    lifetimes.currency,
+    {{ money('coalesce(lifetimes.gross_amount, 0)') }} as gross_amount,
+    {{ money('coalesce(lifetimes.net_amount, 0)') }} as net_amount,
+    {{ money('coalesce(lifetimes.gross_amount, 0)') }} as ltv_gross_amount,
+    {{ money('coalesce(lifetimes.net_amount, 0)') }} as ltv_net_amount,
+    {{ money('lifetimes.ordered_net_amount / nullif(lifetimes.orders_count, 0)') }} as average_order_value,
+    {{ money('coalesce(lifetimes.costed_revenue_amount, 0)') }} as costed_revenue_amount,
+    {{ money('coalesce(lifetimes.cost_amount, 0)') }} as cost_amount,
+    {{ money('coalesce(lifetimes.costed_revenue_amount - lifetimes.cost_amount, 0)') }} as margin_amount,
+    case
+        when erasures.customer_id is null
+            then
+                {{
+                    ratio(
+                        days_between('lifetimes.first_order_date', 'lifetimes.last_order_date'),
+                        'lifetimes.orders_count - 1'
+                    )
+                }}
+    end as days_between_orders,
+    scores.recency_days,
+    scores.rfm_recency,
+    scores.rfm_frequency,
+    scores.rfm_monetary,
+    scores.rfm_segment,
+    -- A month is no finer than the sums, and a cohort must not shrink when one of it asks to be forgotten.
+    {{ month_start('lifetimes.first_order_date') }} as cohort_month
 from customers
 left join states on customers.customer_id = states.customer_id
 left join creations on customers.customer_id = creations.customer_id
 left join erasures on customers.customer_id = erasures.customer_id
-left join orders on customers.customer_id = orders.customer_id
+left join {{ ref('int_customer_lifetimes') }} as lifetimes on customers.customer_id = lifetimes.customer_id
+left join {{ ref('int_customer_scores') }} as scores on customers.customer_id = scores.customer_id

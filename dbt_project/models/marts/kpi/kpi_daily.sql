@@ -1,7 +1,13 @@
 {{
     config(
+        materialized='incremental',
+        incremental_strategy='append',
         indexes=[
             {'columns': ['date_day']},
+        ],
+        pre_hook=[
+            "{{ open_changed_days({'fct_orders': 'order_date', 'fct_customer_orders': 'order_date', 'fct_refunds': 'refund_date', 'fct_sessions': 'session_date'}) }}",
+            "{{ clear_changed_days() }}",
         ],
         tags=['hot'],
     )
@@ -13,16 +19,10 @@ orders as (
     select
         order_date as date_day,
         currency,
-        count(*) as orders_count,
-        sum(units) as units,
-        sum(gross_amount) as gross_amount,
-        sum(discount_amount) as discount_amount,
-        sum(shipping_amount) as shipping_amount,
-        sum(tax_amount) as tax_amount,
-        sum(total_amount) as total_amount,
+        {{ summed_orders() }},
         count(distinct customer_id) as customers_count,
-        sum(case when customer_order_number = 1 then 1 else 0 end) as new_customer_orders
-    from {{ ref('int_counted_orders') }}
+        sum(case when is_first_order then 1 else 0 end) as new_customer_orders
+    from {{ counted_orders() }} as counted
     group by order_date, currency
 ),
 
@@ -32,7 +32,7 @@ cancellations as (
         currency,
         count(*) as cancelled_orders_count
     from {{ ref('fct_orders') }}
-    where is_cancelled
+    where is_cancelled and {{ in_changed_days('order_date') }}
     group by order_date, currency
 ),
 
@@ -40,8 +40,8 @@ refunds as (
     select
         refund_date as date_day,
         currency,
-        sum(amount) as refund_amount
-    from {{ ref('int_counted_refunds') }}
+        {{ summed_refunds() }}
+    from {{ counted_refunds() }} as counted
     group by refund_date, currency
 ),
 
@@ -51,7 +51,7 @@ sessions as (
         currency,
         count(*) as sessions_count,
         sum(case when has_order then 1 else 0 end) as converting_sessions_count
-    from {{ ref('fct_sessions') }}
+    from {{ counted_sessions() }} as counted
     group by session_date, currency
 ),
 
@@ -75,55 +75,30 @@ days as (
         date_day,
         currency
     from sessions
-),
-
-counted as (
-    select
-        days.date_day,
-        days.currency,
-        coalesce(orders.orders_count, 0) as orders_count,
-        coalesce(cancellations.cancelled_orders_count, 0) as cancelled_orders_count,
-        coalesce(orders.units, 0) as units,
-        coalesce(orders.gross_amount, 0) as gross_amount,
-        coalesce(orders.discount_amount, 0) as discount_amount,
-        coalesce(refunds.refund_amount, 0) as refund_amount,
-        coalesce(orders.shipping_amount, 0) as shipping_amount,
-        coalesce(orders.tax_amount, 0) as tax_amount,
-        coalesce(orders.total_amount, 0) as total_amount,
-        coalesce(orders.customers_count, 0) as customers_count,
-        coalesce(orders.new_customer_orders, 0) as new_customer_orders,
-        coalesce(sessions.sessions_count, 0) as sessions_count,
-        coalesce(sessions.converting_sessions_count, 0) as converting_sessions_count
-    from days
-    left join orders on days.date_day = orders.date_day and days.currency = orders.currency
-    left join cancellations on days.date_day = cancellations.date_day and days.currency = cancellations.currency
-    left join refunds on days.date_day = refunds.date_day and days.currency = refunds.currency
-    left join sessions on days.date_day = sessions.date_day and days.currency = sessions.currency
 )
 
 select
-    {{ surrogate_key(['date_day', 'currency']) }} as kpi_daily_id,
-    date_day,
-    currency,
-    orders_count,
-    cancelled_orders_count,
-    cast(units as bigint) as units,
-    {{ money('gross_amount') }} as gross_amount,
-    {{ money('discount_amount') }} as discount_amount,
-    {{ money('refund_amount') }} as refund_amount,
-    {{ money('gross_amount - discount_amount - refund_amount') }} as net_amount,
-    {{ money('shipping_amount') }} as shipping_amount,
-    {{ money('tax_amount') }} as tax_amount,
-    {{ money('total_amount') }} as total_amount,
-    customers_count,
-    new_customer_orders,
-    orders_count - new_customer_orders as repeat_customer_orders,
+    {{ surrogate_key(['days.date_day', 'days.currency']) }} as kpi_daily_id,
+    days.date_day,
+    days.currency,
+    coalesce(orders.orders_count, 0) as orders_count,
+    coalesce(cancellations.cancelled_orders_count, 0) as cancelled_orders_count,
+    cast(coalesce(orders.units, 0) as bigint) as units,
+    {{ amounts_of_orders_and_refunds() }},
+    coalesce(orders.customers_count, 0) as customers_count,
+    coalesce(orders.new_customer_orders, 0) as new_customer_orders,
+    coalesce(orders.orders_count - orders.new_customer_orders, 0) as repeat_customer_orders,
     -- A customer has one first order, so the two counts are the same by definition.
-    new_customer_orders as new_customers,
-    sessions_count,
-    converting_sessions_count,
-    {{ money('(gross_amount - discount_amount) / nullif(orders_count, 0)') }} as average_order_value,
-    {{ ratio('converting_sessions_count', 'sessions_count') }} as conversion_rate,
-    {{ ratio('orders_count - new_customer_orders', 'orders_count') }} as repeat_rate,
-    {{ ratio('refund_amount', 'gross_amount - discount_amount') }} as refund_rate
-from counted
+    coalesce(orders.new_customer_orders, 0) as new_customers,
+    coalesce(sessions.sessions_count, 0) as sessions_count,
+    coalesce(sessions.converting_sessions_count, 0) as converting_sessions_count,
+    {{ money('(orders.gross_amount - orders.discount_amount) / nullif(orders.orders_count, 0)') }}
+        as average_order_value,
+    {{ ratio('sessions.converting_sessions_count', 'sessions.sessions_count') }} as conversion_rate,
+    {{ ratio('orders.orders_count - orders.new_customer_orders', 'orders.orders_count') }} as repeat_rate,
+    {{ ratio('coalesce(refunds.refund_amount, 0)', '(orders.gross_amount - orders.discount_amount)') }} as refund_rate
+from days
+left join orders on days.date_day = orders.date_day and days.currency = orders.currency
+left join cancellations on days.date_day = cancellations.date_day and days.currency = cancellations.currency
+left join refunds on days.date_day = refunds.date_day and days.currency = refunds.currency
+left join sessions on days.date_day = sessions.date_day and days.currency = sessions.currency

@@ -1,7 +1,13 @@
 {{
     config(
+        materialized='incremental',
+        incremental_strategy='append',
         indexes=[
             {'columns': ['date_day']},
+        ],
+        pre_hook=[
+            "{{ open_changed_days({'fct_order_lines': 'order_date', 'fct_refund_lines': 'refund_date'}) }}",
+            "{{ clear_changed_days() }}",
         ],
         tags=['hot'],
     )
@@ -14,11 +20,9 @@ lines as (
         order_date as date_day,
         currency,
         category,
-        sum(quantity) as units,
-        sum(gross_amount) as gross_amount,
-        sum(discount_amount) as discount_amount
+        {{ summed_lines() }}
     from {{ ref('fct_order_lines') }}
-    where not is_cancelled
+    where not is_cancelled and {{ in_changed_days('order_date') }}
     group by order_date, currency, category
 ),
 
@@ -29,6 +33,7 @@ refunds as (
         category,
         sum(amount) as refund_amount
     from {{ ref('int_counted_refund_lines') }}
+    where {{ in_changed_days('refund_date') }}
     group by refund_date, currency, category
 ),
 
@@ -58,7 +63,9 @@ select
     {{
         money('coalesce(lines.gross_amount, 0) - coalesce(lines.discount_amount, 0)'
             ~ ' - coalesce(refunds.refund_amount, 0)')
-    }} as net_amount
+    }} as net_amount,
+    {{ money('coalesce(lines.tax_amount, 0)') }} as tax_amount,
+    {{ margins('lines') }}
 from days
 left join lines
     on days.date_day = lines.date_day and days.currency = lines.currency and days.category = lines.category

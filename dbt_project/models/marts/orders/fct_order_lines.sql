@@ -1,26 +1,43 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='order_id',
-        on_schema_change='fail',
         indexes=[
             {'columns': ['order_id', 'line_number']},
-            {'columns': ['product_id']},
+            {'columns': ['product_id', 'ordered_at']},
             {'columns': ['order_date']},
         ],
         tags=['hot'],
+        meta={'day_column': 'order_date'},
     )
 }}
 
 -- Named here because dbt does not look into a conditional block for what a model reads.
 -- depends_on: {{ ref('stg_product_descriptions') }}
+-- depends_on: {{ ref('stg_product_prices') }}
 with
 
 {% if is_incremental() %}
 described as (
-    select distinct product_id from {{ ref('stg_product_descriptions') }}
-    where _xid >= {{ watermark_floor() }}
+    {{ restated_since(ref('stg_product_descriptions'), 'product_id', 'described_at') }}
+),
+
+priced as (
+    {{ restated_since(ref('stg_product_prices'), 'product_id', 'priced_at') }}
+),
+
+news as (
+    select * from described
+    union all
+    select * from priced
+),
+
+restated as (
+    select
+        product_id,
+        min(since) as since
+    from news
+    group by product_id
 ),
 
 touched as (
@@ -28,8 +45,8 @@ touched as (
     union
     {{ touched_keys(ref('stg_order_progress'), 'order_id') }}
     union
-    -- A description that lands late changes the category of lines that were sold under it.
-    select sold.order_id from {{ rows_of_keys(this, 'product_id', 'described') }} as sold
+    -- A description or price that lands late changes category or cost of the lines that were sold under it.
+    select sold.order_id from {{ rows_of_keys_since(this, 'product_id', 'restated', 'ordered_at') }} as sold
 ),
 {% endif %}
 
@@ -42,36 +59,100 @@ placed as (
 ),
 
 lines as (
-    select * from {{ rows_to_build(ref('stg_order_lines'), 'order_id') }} as events
+    select
+        *,
+        {{ day_in_tz('placed_at') }} as order_date
+    from {{ rows_to_build(ref('stg_order_lines'), 'order_id') }} as events
 ),
 
 cancelled as (
     select distinct order_id from {{ rows_to_build(ref('stg_order_progress'), 'order_id') }} as events
     where step = 'cancelled'
+),
+
+{% if is_incremental() %}
+sold_products as (
+    select distinct product_id from lines
+),
+{% endif %}
+
+standing as (
+    select
+        lines.*,
+        cancelled.order_id is not null as is_cancelled,
+        history.category,
+        prices.unit_cost,
+        prices.currency as cost_currency
+    from lines
+    inner join placed on lines.event_id = placed.event_id
+    left join cancelled on lines.order_id = cancelled.order_id
+    left join {{ history_of(ref('int_product_history'), 'product_id', 'sold_products') }} as history
+        on
+            lines.product_id = history.product_id
+            and (history.valid_from is null or lines.placed_at >= history.valid_from)
+            and (history.valid_to is null or lines.placed_at < history.valid_to)
+    left join {{ history_of(ref('int_product_price_history'), 'product_id', 'sold_products') }} as prices
+        on
+            lines.product_id = prices.product_id
+            and (prices.valid_from is null or lines.placed_at >= prices.valid_from)
+            and (prices.valid_to is null or lines.placed_at < prices.valid_to)
+    where placed.telling <= 1
+),
+
+foreign_days as (
+    select
+        currency,
+        order_date as date_day
+    from standing
+    where cost_currency <> currency
+    union
+    select
+        cost_currency as currency,
+        order_date as date_day
+    from standing
+    where cost_currency <> currency
+),
+
+rates as (
+    {{ exchange_rates_on('foreign_days') }}
+),
+
+-- A cost in another currency than the sale's is converted at the rates of the order's day; without them it is unknown.
+costed as (
+    select
+        standing.*,
+        case
+            when standing.cost_currency = standing.currency then standing.unit_cost
+            else round(standing.unit_cost * cost_rates.rate_to_base / sale_rates.rate_to_base, 2)
+        end as unit_cost_of_sale
+    from standing
+    left join rates as cost_rates
+        on standing.cost_currency = cost_rates.currency and standing.order_date = cost_rates.date_day
+    left join rates as sale_rates
+        on standing.currency = sale_rates.currency and standing.order_date = sale_rates.date_day
 )
 
 select
-    {{ surrogate_key(['lines.order_id', 'lines.line_position']) }} as order_line_id,
-    lines.order_id,
-    lines.line_number,
-    lines.product_id,
-    coalesce(history.category, 'unknown') as category,
-    lines.placed_at as ordered_at,
-    {{ day_in_tz('lines.placed_at') }} as order_date,
-    lines.currency,
-    lines.quantity,
-    lines.unit_price,
-    {{ money('lines.quantity * lines.unit_price') }} as gross_amount,
-    lines.discount_amount,
-    {{ money('lines.quantity * lines.unit_price - lines.discount_amount') }} as net_amount,
-    lines.tax_amount,
-    cancelled.order_id is not null as is_cancelled
-from lines
-inner join placed on lines.event_id = placed.event_id
-left join cancelled on lines.order_id = cancelled.order_id
-left join {{ ref('int_product_history') }} as history
-    on
-        lines.product_id = history.product_id
-        and (history.valid_from is null or lines.placed_at >= history.valid_from)
-        and (history.valid_to is null or lines.placed_at < history.valid_to)
-where placed.telling <= 1
+    {{ surrogate_key(['order_id', 'line_position']) }} as order_line_id,
+    order_id,
+    line_number,
+    product_id,
+    coalesce(category, 'unknown') as category,
+    placed_at as ordered_at,
+    order_date,
+    currency,
+    quantity,
+    unit_price,
+    {{ money('quantity * unit_price') }} as gross_amount,
+    discount_amount,
+    {{ money('quantity * unit_price - discount_amount') }} as net_amount,
+    tax_amount,
+    is_cancelled,
+    {{ money('unit_cost_of_sale') }} as unit_cost,
+    {{ money('quantity * unit_cost_of_sale') }} as cost_amount,
+    {{ money('quantity * unit_price - discount_amount - quantity * unit_cost_of_sale') }} as margin_amount,
+    {{
+        ratio('quantity * unit_price - discount_amount - quantity * unit_cost_of_sale',
+            '(quantity * unit_price - discount_amount)')
+    }} as margin_rate
+from costed

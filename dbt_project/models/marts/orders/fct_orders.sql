@@ -1,21 +1,26 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='order_id',
-        on_schema_change='fail',
         indexes=[
             {'columns': ['order_date']},
             {'columns': ['customer_id']},
             {'columns': ['session_id']},
         ],
         tags=['hot'],
+        meta={'day_column': 'order_date'},
     )
 }}
 
+-- Named here because dbt does not look into a conditional block for what a model reads.
+-- depends_on: {{ ref('stg_product_prices') }}
 with
 
 {% if is_incremental() %}
+priced as (
+    {{ restated_since(ref('stg_product_prices'), 'product_id', 'priced_at') }}
+),
+
 touched as (
     {{ touched_keys(ref('stg_orders_placed'), 'order_id') }}
     union
@@ -24,12 +29,17 @@ touched as (
     {{ touched_keys(ref('stg_order_progress'), 'order_id') }}
     union
     {{ touched_keys(ref('stg_refunds'), 'order_id') }}
+    union
+    -- A price that lands late changes the cost of what was sold under it.
+    select sold.order_id
+    from {{ rows_of_keys_since(ref('fct_order_lines'), 'product_id', 'priced', 'ordered_at') }} as sold
 ),
 {% endif %}
 
 placed as (
     select
         *,
+        {{ day_in_tz('placed_at') }} as order_date,
         row_number() over (partition by order_id order by placed_at, event_id) as telling
     from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
 ),
@@ -89,6 +99,22 @@ refunds as (
     from tellings
     where telling <= 1
     group by order_id
+),
+
+-- The cost of a part of the order would make its margin look better than it is: all or nothing. For sums over orders,
+-- the lines whose cost is known stand beside it with what they brought in.
+costs as (
+    select
+        order_id,
+        {{ whole_sum('cost_amount') }} as cost_amount,
+        sum(cost_amount) as known_cost_amount,
+        sum(case when cost_amount is not null then net_amount end) as costed_revenue_amount
+    from {{ rows_to_build(ref('fct_order_lines'), 'order_id') }} as lines
+    group by order_id
+),
+
+rates as (
+    {{ exchange_rates_on('(select currency, order_date as date_day from placed)') }}
 )
 
 select
@@ -96,7 +122,7 @@ select
     placed.customer_id,
     placed.session_id,
     placed.placed_at as ordered_at,
-    {{ day_in_tz('placed.placed_at') }} as order_date,
+    placed.order_date,
     placed.channel,
     placed.campaign,
     placed.coupon,
@@ -133,10 +159,20 @@ select
         (progress.cancelled_at is not null and progress.shipped_at is not null)
         or (progress.shipped_at is not null and payments.paid_at is null)
         or (progress.delivered_at is not null and progress.shipped_at is null)
-    ) as has_irregular_history
+    ) as has_irregular_history,
+    {{ money('costs.cost_amount') }} as cost_amount,
+    {{ money('placed.gross_amount - placed.discount_amount - costs.cost_amount') }} as margin_amount,
+    costs.cost_amount is not null as has_complete_cost,
+    {{ money('coalesce(costs.costed_revenue_amount, 0)') }} as costed_revenue_amount,
+    {{ money('coalesce(costs.known_cost_amount, 0)') }} as known_cost_amount,
+    rates.rate_to_base as exchange_rate,
+    {{ money('(placed.gross_amount - placed.discount_amount) * rates.rate_to_base') }} as net_amount_base,
+    {{ money('placed.total_amount * rates.rate_to_base') }} as total_amount_base
 from placed
 left join lines on placed.event_id = lines.event_id
 left join payments on placed.order_id = payments.order_id
 left join progress on placed.order_id = progress.order_id
 left join refunds on placed.order_id = refunds.order_id
+left join costs on placed.order_id = costs.order_id
+left join rates on placed.currency = rates.currency and placed.order_date = rates.date_day
 where placed.telling <= 1

@@ -1,9 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='order_id',
-        on_schema_change='fail',
         indexes=[
             {'columns': ['order_id']},
             {'columns': ['payment_date']},

@@ -1,14 +1,13 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='order_id',
-        on_schema_change='fail',
         indexes=[
             {'columns': ['order_id']},
             {'columns': ['refund_date']},
         ],
         tags=['hot'],
+        meta={'day_column': 'refund_date'},
     )
 }}
 
@@ -18,12 +17,31 @@ with
 touched as (
     {{ touched_keys(ref('stg_orders_placed'), 'order_id') }}
     union
+    {{ touched_keys(ref('stg_order_progress'), 'order_id') }}
+    union
     {{ touched_keys(ref('stg_refunds'), 'order_id') }}
 ),
 {% endif %}
 
+tellings as (
+    select
+        order_id,
+        placed_at,
+        channel,
+        country,
+        device,
+        row_number() over (partition by order_id order by placed_at, event_id) as telling
+    from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
+),
+
 placed as (
-    select distinct order_id from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
+    select * from tellings
+    where telling <= 1
+),
+
+cancelled as (
+    select distinct order_id from {{ rows_to_build(ref('stg_order_progress'), 'order_id') }} as events
+    where step = 'cancelled'
 ),
 
 refunds as (
@@ -31,19 +49,42 @@ refunds as (
         *,
         row_number() over (partition by order_id, refund_id order by issued_at, event_id) as telling
     from {{ rows_to_build(ref('stg_refunds'), 'order_id') }} as events
+),
+
+standing as (
+    select
+        refunds.*,
+        placed.channel,
+        placed.country,
+        placed.device,
+        {{ day_in_tz('placed.placed_at') }} as order_date
+    from refunds
+    inner join placed on refunds.order_id = placed.order_id
+    where refunds.telling <= 1
+),
+
+rates as (
+    {{ exchange_rates_on('(select currency, order_date as date_day from standing)') }}
 )
 
 select
-    {{ surrogate_key(['refunds.order_id', 'refunds.refund_id']) }} as order_refund_id,
-    refunds.refund_id,
-    refunds.order_id,
-    refunds.return_id,
-    refunds.issued_at as refunded_at,
-    {{ day_in_tz('refunds.issued_at') }} as refund_date,
-    refunds.amount,
-    refunds.tax_amount,
-    refunds.currency,
-    refunds.reason
-from refunds
-inner join placed on refunds.order_id = placed.order_id
-where refunds.telling <= 1
+    {{ surrogate_key(['standing.order_id', 'standing.refund_id']) }} as order_refund_id,
+    standing.refund_id,
+    standing.order_id,
+    standing.return_id,
+    standing.issued_at as refunded_at,
+    {{ day_in_tz('standing.issued_at') }} as refund_date,
+    standing.amount,
+    standing.tax_amount,
+    standing.currency,
+    standing.reason,
+    -- Of the order: roll-ups by day then read the refunds of the day and nothing else.
+    standing.channel,
+    standing.country,
+    standing.device,
+    cancelled.order_id is not null as is_order_cancelled,
+    -- At the rate of the order's day, so that what went out comes back at the same rate.
+    {{ money('standing.amount * rates.rate_to_base') }} as amount_base
+from standing
+left join cancelled on standing.order_id = cancelled.order_id
+left join rates on standing.currency = rates.currency and standing.order_date = rates.date_day

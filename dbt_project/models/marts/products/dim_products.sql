@@ -62,7 +62,7 @@ stock as (
     group by product_id
 ),
 
--- Whatever was priced, stocked or sold is a product, even when its own event is late or dead.
+-- Whatever was priced, stocked, sold or refunded is a product, even when its own event is late or dead.
 products as (
     select product_id from descriptions
     union
@@ -71,6 +71,8 @@ products as (
     select product_id from stock
     union
     select product_id from {{ ref('fct_order_lines') }}
+    union
+    select product_id from {{ ref('stg_refund_lines') }}
 )
 
 select

@@ -1,13 +1,13 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='session_id',
-        on_schema_change='fail',
         indexes=[
             {'columns': ['session_date']},
+            {'columns': ['visitor_id']},
         ],
         tags=['hot'],
+        meta={'day_column': 'session_date'},
     )
 }}
 
@@ -16,10 +16,18 @@
 with
 
 {% if is_incremental() %}
+touched_orders as (
+    select distinct order_id from {{ ref('stg_orders_placed') }}
+    where _xid >= {{ watermark_floor() }}
+),
+
 touched as (
     {{ touched_keys(ref('stg_web_events'), 'session_id') }}
     union
-    {{ touched_keys(ref('stg_orders_placed'), 'session_id') }}
+    -- Of every telling of a touched order: the session named by one that no longer stands loses the order.
+    select tellings.session_id
+    from {{ rows_of_keys(ref('stg_orders_placed'), 'order_id', 'touched_orders') }} as tellings
+    where tellings.session_id is not null
 ),
 {% endif %}
 

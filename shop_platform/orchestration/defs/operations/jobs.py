@@ -1,6 +1,8 @@
-"""The asset jobs and the daily schedule."""
+"""The asset jobs and their schedules."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -9,18 +11,28 @@ from shop_platform.orchestration.defs.ingestion.assets import raw_tables
 from shop_platform.orchestration.defs.ingestion.checks import ledger_checks, reconciliation_check
 from shop_platform.orchestration.defs.transformation.assets import OP_NAME
 
+# By the shop's clock. Half an hour after midnight the business day is over and most of its late events are there; five
+# in the morning is before anybody looks.
+NIGHTLY_AT = "30 0 * * *"
 DAILY_AT = "0 5 * * *"
 
 # One process per run: starting a process per step costs more than all of our steps but one.
 _EXECUTOR = dg.in_process_executor
 
 
-def build_jobs(dbt_models: dg.AssetsDefinition) -> list[dg.UnresolvedAssetJobDefinition]:
-    """Return every asset job."""
+def build_jobs(
+    dbt_models: dg.AssetsDefinition, nightly: Sequence[dg.AssetKey], hot_checks: dg.AssetChecksDefinition
+) -> list[dg.UnresolvedAssetJobDefinition]:
+    """Return every asset job.
+
+    ``nightly`` are the models that wait for the night; ``hot_checks`` run once a day, the refresher tells them itself.
+    """
     raw = dg.AssetSelection.assets(raw_tables).without_checks()
     ledger = dg.AssetSelection.checks(ledger_checks)
     # The reconciliation reads every id there is: once per full run, not with every handful of messages.
     everything = raw | ledger | dg.AssetSelection.checks(reconciliation_check) | dg.AssetSelection.assets(dbt_models)
+    by_night = dg.AssetSelection.assets(*nightly)
+    with_metadata = {"ops": {OP_NAME: {"config": {"column_metadata": True}}}}
     return [
         dg.define_asset_job(
             names.JOB_INGEST,
@@ -42,20 +54,34 @@ def build_jobs(dbt_models: dg.AssetsDefinition) -> list[dg.UnresolvedAssetJobDef
         ),
         dg.define_asset_job(
             names.JOB_DAILY,
-            everything,
-            description="The full pipeline with row counts and column lineage.",
+            (everything - by_night) | dg.AssetSelection.checks(hot_checks),
+            description="The full pipeline but for the nightly roll-ups, with row counts and column lineage.",
             executor_def=_EXECUTOR,
-            config={"ops": {OP_NAME: {"config": {"column_metadata": True}}}},
+            config=with_metadata,
+        ),
+        dg.define_asset_job(
+            names.JOB_NIGHTLY,
+            by_night,
+            description="The slow roll-ups over the whole history, once the business day is over.",
+            executor_def=_EXECUTOR,
+            config=with_metadata,
         ),
     ]
 
 
-def build_daily_schedule(daily: dg.UnresolvedAssetJobDefinition, shop_tz: str) -> dg.ScheduleDefinition:
-    """Return the schedule of the daily job: five in the morning by the shop's clock, before anybody looks."""
-    return dg.ScheduleDefinition(
-        name="daily_at_five",
-        job=daily,
-        cron_schedule=DAILY_AT,
-        execution_timezone=shop_tz,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
+def build_schedules(jobs: Sequence[dg.UnresolvedAssetJobDefinition], shop_tz: str) -> list[dg.ScheduleDefinition]:
+    """Return the schedules of those of ``jobs`` that have one, in the time zone ``shop_tz``."""
+    by_name = {job.name: job for job in jobs}
+    return [
+        dg.ScheduleDefinition(
+            name=name,
+            job=by_name[job],
+            cron_schedule=cron,
+            execution_timezone=shop_tz,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+        )
+        for name, job, cron in (
+            ("daily_at_five", names.JOB_DAILY, DAILY_AT),
+            ("nightly_after_midnight", names.JOB_NIGHTLY, NIGHTLY_AT),
+        )
+    ]

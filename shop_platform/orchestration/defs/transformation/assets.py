@@ -10,7 +10,7 @@ from dagster_dbt import DagsterDbtCliRuntimeError, DbtCliInvocation, dbt_assets
 
 from shop_platform.orchestration import names
 from shop_platform.orchestration.dbt_build import dbt_command, exported, failures, new_run_folder
-from shop_platform.orchestration.defs.transformation.translator import ShopTranslator, layer
+from shop_platform.orchestration.defs.transformation.translator import ShopTranslator, is_nightly, layer
 from shop_platform.settings import Settings
 from shop_platform.warehouse.locks import transform_lock
 
@@ -25,7 +25,11 @@ class BuildConfig(dg.Config):
 
 
 def build_dbt_assets(manifest: Mapping[str, Any], screens: Sequence[dg.AssetSpec]) -> dg.AssetsDefinition:
-    """Return the assets of ``manifest``; ``screens`` count as renewed when every mart they read was built."""
+    """Return the assets of ``manifest``; ``screens`` count as renewed when every mart they read was built.
+
+    What a screen shows of the nightly marts is renewed at night and keeps nobody waiting by day.
+    """
+    nightly = set(nightly_keys(manifest))
 
     @dbt_assets(
         manifest=manifest,
@@ -39,6 +43,9 @@ def build_dbt_assets(manifest: Mapping[str, Any], screens: Sequence[dg.AssetSpec
         arguments = ["build", "--exclude-resource-type", "unit_test"]
         if config.full_refresh:
             arguments.append("--full-refresh")
+        if nightly.isdisjoint(context.selected_asset_keys):
+            # dbt adds every test that reads a chosen model; those of a nightly one would compare two ages.
+            arguments += ["--exclude", f"tag:{names.TAG_NIGHTLY}+"]
         built: set[dg.AssetKey] = set()
         artifacts = new_run_folder(settings, context.run.run_id)
         # The pool keeps Dagster's own runs apart; the lock also keeps out `shop verify` and a second Dagster.
@@ -57,19 +64,29 @@ def build_dbt_assets(manifest: Mapping[str, Any], screens: Sequence[dg.AssetSpec
             except DagsterDbtCliRuntimeError as error:
                 raise _readable(invocation, error) from error
         for screen in screens:
-            if {dep.asset_key for dep in screen.deps} <= built:
+            read = {dep.asset_key for dep in screen.deps}
+            if read & built and read - nightly <= built:
                 context.log_event(dg.AssetMaterialization(screen.key, description="Every mart it reads was rebuilt."))
 
     return dbt_models
 
 
-def mart_relations(manifest: Mapping[str, Any]) -> list[str]:
-    """Return ``schema.table`` of every mart of ``manifest``, as ``ops.model_watermarks`` names them."""
+def mart_relations(manifest: Mapping[str, Any], *, nightly: bool) -> list[str]:
+    """Return ``schema.table`` of the marts that are (or are not) nightly, as ``ops.model_watermarks`` names them."""
     return sorted(
         f"{node['schema']}.{node['alias']}"
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and layer(node) == "marts"
+        for node in _models(manifest)
+        if layer(node) == "marts" and is_nightly(node) == nightly
     )
+
+
+def nightly_keys(manifest: Mapping[str, Any]) -> list[dg.AssetKey]:
+    """Return the asset keys of the models that wait for the night."""
+    return sorted(ShopTranslator().get_asset_key(node) for node in _models(manifest) if is_nightly(node))
+
+
+def _models(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
 
 
 def load_manifest(path: Path) -> dict[str, Any]:

@@ -12,10 +12,13 @@ from shop_platform.errors import ShopError
 from shop_platform.orchestration import names
 from shop_platform.orchestration.run_requests import in_flight, retry_window
 from shop_platform.orchestration.watermark import Watermark, read_watermark
+from shop_platform.refresh.attempts import alive
 from shop_platform.settings import Settings
 
 INTERVAL_VARIABLE = "SHOP_TRANSFORM_INTERVAL_SECONDS"
 _DEFAULT_INTERVAL_SECONDS = 30
+# While a refresher keeps the hot marts, a whole build only brings the others up to date, and holds the hot ones up.
+BESIDE_REFRESHER_SECONDS = 600
 
 
 def interval_seconds() -> int:
@@ -26,8 +29,18 @@ def interval_seconds() -> int:
     return int(text)
 
 
-def build_transform_sensor(marts: Sequence[str], *, interval_seconds: int) -> dg.SensorDefinition:
-    """Return the sensor; ``marts`` are the relations whose watermarks count, and one run starts per interval."""
+def build_transform_sensor(
+    marts: Sequence[str],
+    *,
+    interval_seconds: int,
+    nightly: Sequence[str] = (),
+    by_day: Sequence[dg.AssetKey] | None = None,
+) -> dg.SensorDefinition:
+    """Return the sensor; ``marts`` are the relations whose watermarks count, and one run starts per interval.
+
+    A run builds the assets ``by_day`` (``None``: all), and all of them while a relation of ``nightly`` was never built:
+    nobody should wait for the first night.
+    """
 
     @dg.sensor(
         name="transform_on_watermark",
@@ -48,7 +61,11 @@ def build_transform_sensor(marts: Sequence[str], *, interval_seconds: int) -> dg
             return dg.SkipReason("The raw tables are empty.")
         if not watermark.behind:
             return dg.SkipReason(f"Every mart contains every row up to transaction {watermark.newest}.")
-        return dg.RunRequest(run_key=run_key(watermark, time.time()))
+        age = watermark.oldest_build_seconds
+        if age is not None and age < BESIDE_REFRESHER_SECONDS and alive(settings):
+            return dg.SkipReason(f"A refresher keeps the hot marts; the others were built {age:.0f} s ago.")
+        first = bool(nightly) and read_watermark(settings, nightly).ceiling is None
+        return dg.RunRequest(run_key=run_key(watermark, time.time()), asset_selection=None if first else by_day)
 
     return transform_on_watermark
 

@@ -9,7 +9,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
 from shop_platform.orchestration import names
-from shop_platform.orchestration.freshness import MODELS
+from shop_platform.orchestration.freshness import MODELS, NIGHTLY
 
 
 class ShopTranslator(DagsterDbtTranslator):
@@ -23,7 +23,8 @@ class ShopTranslator(DagsterDbtTranslator):
         spec = super().get_asset_spec(manifest, unique_id, project)
         if spec.freshness_policy is not None or unique_id.startswith("source."):
             return spec
-        return spec.replace_attributes(freshness_policy=MODELS.policy())
+        level = NIGHTLY if is_nightly(manifest["nodes"][unique_id]) else MODELS
+        return spec.replace_attributes(freshness_policy=level.policy())
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """Return ``<layer>/<model>`` for a model, ``meta.dagster.asset_key`` or ``raw/<table>`` for a source."""
@@ -42,6 +43,11 @@ class ShopTranslator(DagsterDbtTranslator):
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """Return dbt's description without the SQL: the manifest has it, and the code server's memory is dear."""
         return str(dbt_resource_props.get("description") or f"dbt {dbt_resource_props['name']}")
+
+
+def is_nightly(dbt_resource_props: Mapping[str, Any]) -> bool:
+    """Tell whether a model waits for the night instead of following the events."""
+    return names.TAG_NIGHTLY in dbt_resource_props["tags"]
 
 
 def layer(dbt_resource_props: Mapping[str, Any]) -> str:

@@ -1,0 +1,124 @@
+"""Builds the tasks of a watched Dagster job: one run underneath, one task per asset, one that answers for the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.sdk import TaskGroup
+
+from airflow_bridge.asset_graph import AssetGraph
+from airflow_bridge.assets import DagsterAssetEventsOperator
+from airflow_bridge.hook import DagsterHook
+from airflow_bridge.operators import DagsterJobOperator, DagsterOutcomeOperator
+from airflow_bridge.watch import DagsterAssetWatcher
+
+LAUNCH = "launch"
+OUTCOME = "dagster_run"
+EVENTS = "asset_events"
+
+
+@dataclass(frozen=True)
+class WatchedJob:
+    """The tasks that were built; `watchers` by asset key, `groups` by their ids."""
+
+    launch: DagsterJobOperator
+    outcome: DagsterOutcomeOperator
+    events: DagsterAssetEventsOperator | None
+    watchers: Mapping[str, DagsterAssetWatcher]
+    groups: Mapping[str, TaskGroup]
+
+    def last_watchers(self) -> list[DagsterAssetWatcher]:
+        """Return the watchers of the assets of which no other is made."""
+        ids = {watcher.task_id for watcher in self.watchers.values()}
+        return [watcher for watcher in self.watchers.values() if not watcher.downstream_task_ids & ids]
+
+
+def watched_job(
+    graph: AssetGraph,
+    *,
+    retries: int = 2,
+    report: Sequence[str] = (),
+    group_ids: Mapping[str, str] | None = None,
+    dagster_conn_id: str = DagsterHook.default_conn_name,
+    outcome_group: TaskGroup | None = None,
+    launch_options: Mapping[str, Any] | None = None,
+    outcome_options: Mapping[str, Any] | None = None,
+) -> WatchedJob:
+    """Make the tasks of `graph` in the DAG being defined.
+
+    `launch` launches the job. Each asset is a task in the task group of its Dagster group, and waits, without a worker,
+    for its own success. `group_ids` renames groups and tells their order; a group that others lead back to goes on as
+    "<group>_2". `dagster_run` fails if the run fails and runs again what failed, up to `retries` times. `asset_events`
+    emits an Airflow Asset event for each asset of the groups in `report` that was made; it is a teardown, so that it
+    runs whatever failed and does not decide about the DAG run.
+    """
+    launch = DagsterJobOperator(
+        task_id=LAUNCH,
+        job_name=graph.job,
+        location=graph.location,
+        dagster_conn_id=dagster_conn_id,
+        wait_for_completion=False,
+        promised_retries=retries,
+        **(launch_options or {}),
+    )
+    groups, watchers = _watchers(graph, launch, group_ids or {}, dagster_conn_id)
+    outcome = DagsterOutcomeOperator(
+        task_id=OUTCOME,
+        task_group=outcome_group,
+        launch_task_id=LAUNCH,
+        job_name=graph.job,
+        location=graph.location,
+        dagster_conn_id=dagster_conn_id,
+        retries=retries,
+        **(outcome_options or {}),
+    )
+    launch >> outcome
+    events = None
+    if report:
+        events = DagsterAssetEventsOperator(
+            task_id=EVENTS,
+            assets=[node.key for node in graph.in_order() if node.group in report],
+            location=graph.location,
+            launch_task_id=LAUNCH,
+            dagster_conn_id=dagster_conn_id,
+        ).as_teardown()
+        outcome >> events
+    return WatchedJob(launch, outcome, events, watchers, groups)
+
+
+def _watchers(
+    graph: AssetGraph, launch: DagsterJobOperator, group_ids: Mapping[str, str], dagster_conn_id: str
+) -> tuple[dict[str, TaskGroup], dict[str, DagsterAssetWatcher]]:
+    groups: dict[str, TaskGroup] = {}
+    stages = graph.stages(tuple(group_ids))
+    for group, stage in sorted(set(stages.values()), key=lambda pair: (pair[1], pair[0])):
+        groups[_group_id(group, stage, group_ids)] = TaskGroup(_group_id(group, stage, group_ids))
+    watchers: dict[str, DagsterAssetWatcher] = {}
+    for node in graph.in_order():
+        watcher = DagsterAssetWatcher(
+            task_id=task_name(node.key, node.group),
+            task_group=groups[_group_id(*stages[node.key], group_ids)],
+            asset=node.key,
+            launch_task_id=launch.task_id,
+            dagster_conn_id=dagster_conn_id,
+            retries=0,
+        )
+        for key in node.upstream:
+            watchers[key] >> watcher
+        if not node.upstream:
+            launch >> watcher
+        watchers[node.key] = watcher
+    return groups, watchers
+
+
+def _group_id(group: str, stage: int, group_ids: Mapping[str, str]) -> str:
+    name = group_ids.get(group, group)
+    return name if stage == 1 else f"{name}_{stage}"
+
+
+def task_name(key: str, group: str) -> str:
+    """Return the task's name in its group: the key without a prefix that only repeats the group."""
+    prefix, _, rest = key.partition("/")
+    return (rest if rest and prefix == group else key).replace("/", ".")

@@ -1,0 +1,15 @@
+select
+    customer_id,
+    min(currency) as currency,
+    min(ordered_at) as first_order_at,
+    max(ordered_at) as last_order_at,
+    min(order_date) as first_order_date,
+    max(order_date) as last_order_date,
+    count(*) as orders_count,
+    sum(gross_amount) as gross_amount,
+    sum(net_amount) as ordered_net_amount,
+    sum(net_amount - refunded_amount) as net_amount,
+    sum(costed_revenue_amount) as costed_revenue_amount,
+    sum(known_cost_amount) as cost_amount
+from {{ ref('int_counted_orders') }}
+group by customer_id

@@ -1,0 +1,36 @@
+"""A warehouse of a job's own: a PostgreSQL in a temporary folder, migrated, gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from shop_platform.local.broker.process import start_broker_process
+from shop_platform.local.ports import any_free
+from shop_platform.local.postgres import EmbeddedPostgres
+from shop_platform.settings import Settings, load
+from shop_platform.warehouse.migrate import migrate
+
+_PASSWORD = "dev-only-admin"  # noqa: S105 - of a server that lives as long as the job
+
+
+@contextlib.contextmanager
+def scratch_warehouse(*, broker: bool = False) -> Iterator[tuple[Settings, EmbeddedPostgres]]:
+    """Give settings of a migrated warehouse and its server; with ``broker``, of a running broker too."""
+    folder = Path(tempfile.mkdtemp(prefix="shop-scratch-"))
+    folder.chmod(0o755)  # PostgreSQL does not run as root and has to get in
+    server = EmbeddedPostgres(folder / "pgdata", any_free(), _PASSWORD, folder / "postgres.log")
+    with contextlib.ExitStack() as running:
+        running.callback(shutil.rmtree, folder, ignore_errors=True)
+        running.callback(server.stop)
+        server.start()
+        reached = {}
+        if broker:
+            started = running.enter_context(start_broker_process(folder / "broker"))
+            reached = {"kafka_bootstrap": f"127.0.0.1:{started.port}"}
+        settings = load(data_dir=folder, pg_host="127.0.0.1", pg_port=server.port, **reached)
+        migrate(settings)
+        yield settings, server

@@ -1,0 +1,119 @@
+"""What the refresher leaves in `ops`: its sign of life, each model's last attempt, builds and checks by interval."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from shop_platform.refresh.outcome import HotModel, Outcome
+from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.connect import connect
+
+HEARTBEAT_SECONDS = 2.0
+
+BUILDING, WAITING, IDLE, PROBLEM = "building", "waiting", "idle", "problem"
+
+
+@dataclass
+class Builds:
+    """Builds of one asset in one interval."""
+
+    asset: tuple[str, ...]
+    builds: int = 0
+    seconds: float = 0.0
+    rows: int | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one more build."""
+        self.builds += 1
+        self.seconds += outcome.seconds
+        if outcome.rows is not None:
+            self.rows = (self.rows or 0) + outcome.rows
+
+
+class Journal:
+    """Writes as ``shop_orchestrator``, over one connection that is opened anew when it broke."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self.name = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:6]}"
+
+    def beat(self, state: str, reason: str = "", build_seconds: float | None = None) -> None:
+        """Show that this refresher lives, and what it is about."""
+        self._connected().execute(
+            "insert into ops.refreshers (refresher, state, reason, build_seconds) values (%s, %s, %s, %s)"
+            " on conflict (refresher) do update set heartbeat_at = clock_timestamp(), state = excluded.state,"
+            " reason = excluded.reason, build_seconds = coalesce(excluded.build_seconds, refreshers.build_seconds)",
+            [self.name, state, reason, build_seconds],
+        )
+
+    def attempts(self, models: dict[str, HotModel], outcomes: Sequence[Outcome]) -> None:
+        """Remember the last attempt at each model; what was skipped was not attempted."""
+        rows = [
+            [models[done.name].relation, done.succeeded, done.seconds, done.failed, done.message or None]
+            for done in outcomes
+            if done.name in models and (done.succeeded or done.failed)
+        ]
+        with self._connected().cursor() as cursor:
+            cursor.executemany(
+                "insert into ops.hot_models (model, attempted_at, built_at, seconds, failures, error)"
+                " values (%s, clock_timestamp(), case when %s then clock_timestamp() end, %s, %s::boolean::integer, %s)"
+                " on conflict (model) do update set attempted_at = excluded.attempted_at,"
+                " built_at = coalesce(excluded.built_at, hot_models.built_at), seconds = excluded.seconds,"
+                " failures = case when excluded.failures = 0 then 0 else hot_models.failures + 1 end,"
+                " error = excluded.error",
+                rows,
+            )
+
+    def materialized(self, builds: Sequence[Builds]) -> None:
+        """Write one row per asset and interval."""
+        with self._connected().cursor() as cursor:
+            cursor.executemany(
+                "insert into ops.asset_materializations (asset, source, builds, seconds, row_count)"
+                " values (%s, 'refresher', %s, %s, %s)",
+                [["/".join(each.asset), each.builds, each.seconds, each.rows] for each in builds],
+            )
+
+    def checked(self, outcomes: Sequence[Outcome]) -> None:
+        """Write the results of a round of tests."""
+        with self._connected().cursor() as cursor:
+            cursor.executemany(
+                "insert into ops.check_results (run_id, asset, check_name, passed, severity, description)"
+                " values ('refresher', %s, %s, %s, %s, %s)",
+                [
+                    ["/".join(done.check.asset), done.check.name, done.succeeded, severity(done), done.message or None]
+                    for done in outcomes
+                    if done.check is not None
+                ],
+            )
+
+    def last(self) -> None:
+        """Take the sign of life away, so that nobody waits for a refresher that has gone."""
+        try:
+            self._connected().execute("delete from ops.refreshers where refresher = %s", [self.name])
+        except (psycopg.Error, OSError):
+            return
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Drop the connection; the next call opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            self._connection = connect(self._settings, Role.ORCHESTRATOR, autocommit=True)
+        return self._connection
+
+
+def severity(outcome: Outcome) -> str:
+    """Return ``warn`` for a test that only warns, else ``error``."""
+    return "warn" if outcome.status == "warn" else "error"

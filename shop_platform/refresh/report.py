@@ -1,0 +1,92 @@
+"""Tell Dagster what the refresher built, checked and could not build, so that the UI shows one story."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import httpx
+import structlog
+
+from shop_platform.dagster_rest import IntervalReporter
+from shop_platform.refresh.attempts import CHECK
+from shop_platform.refresh.journal import Builds, Journal, severity
+from shop_platform.refresh.outcome import HotCheck, HotModel, Outcome
+from shop_platform.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class RefreshReporter(IntervalReporter):
+    """One materialization per hot model and interval (``SHOP_REFRESH_REPORT_SECONDS``); checks whenever they changed.
+
+    A build every second would flood Dagster's storage, so builds are added up. The same sums go to
+    ``ops.asset_materializations``, whether or not Dagster answers.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.dagster_url, settings.refresh_report_seconds)
+        self._builds: dict[str, Builds] = {}
+        self._checks: dict[HotCheck, Outcome] = {}
+        self._told: dict[str, bool] = {}
+        self._journal = Journal(settings)
+
+    def built(self, models: dict[str, HotModel], outcomes: Sequence[Outcome]) -> None:
+        """Count builds; a model that began or ceased to fail is told with the next report."""
+        with self._lock:
+            for done in outcomes:
+                model = models.get(done.name)
+                if model is None or not (done.succeeded or done.failed):
+                    continue
+                if done.succeeded:
+                    self._builds.setdefault(done.name, Builds(model.asset)).add(done)
+                if self._told.get(done.name) != done.succeeded:
+                    self._told[done.name] = done.succeeded
+                    self._checks[HotCheck(CHECK, model.asset)] = done
+
+    def checked(self, outcomes: Sequence[Outcome]) -> None:
+        """Take the results of a round of tests."""
+        with self._lock:
+            self._checks.update({done.check: done for done in outcomes if done.check is not None})
+
+    def flush(self) -> int:
+        """Report what is pending; return how many materializations and checks Dagster took."""
+        with self._lock:
+            builds, self._builds = self._builds, {}
+            checks, self._checks = self._checks, {}
+        self._record(list(builds.values()))
+        told = sum(self._tell_build(each) for each in builds.values())
+        return told + sum(self._tell_check(check, done) for check, done in checks.items())
+
+    def _record(self, builds: list[Builds]) -> None:
+        try:
+            self._journal.materialized(builds)
+        except Exception as error:
+            # The builds themselves stand in the warehouse; the next interval is recorded again.
+            log.warning("materializations_not_recorded", error=str(error).splitlines()[0])
+            self._journal.close()
+
+    def _tell_build(self, builds: Builds) -> bool:
+        metadata = {"builds": builds.builds, "seconds": round(builds.seconds, 3)}
+        if builds.rows is not None:
+            metadata["rows_written"] = builds.rows
+        try:
+            self._materialization(builds.asset, "Built by the resident refresher.", metadata)
+        except httpx.HTTPError as error:
+            log.debug("dagster_report_failed", asset="/".join(builds.asset), error=str(error))
+            return False
+        return True
+
+    def _tell_check(self, check: HotCheck, done: Outcome) -> bool:
+        metadata: dict[str, object] = {"by": "refresher", "seconds": round(done.seconds, 3)}
+        if done.message:
+            metadata["message"] = done.message
+        try:
+            self._check(
+                check.asset, check.name, passed=done.succeeded, severity=severity(done).upper(), metadata=metadata
+            )
+        except httpx.HTTPError as error:
+            log.debug("dagster_report_failed", check=check.name, error=str(error))
+            with self._lock:
+                self._checks.setdefault(check, done)
+            return False
+        return True

@@ -1,0 +1,99 @@
+"""One real Airflow (four processes, PostgreSQL) for all tests of this folder, and a small real Dagster for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shop_platform.local.airflow import DAGS, AirflowHome
+from shop_platform.local.airflow_run import running
+from shop_platform.local.ports import any_free
+from shop_platform.local.postgres import EmbeddedPostgres
+from shop_platform.settings import load
+from tests.airflow.client import AirflowClient
+from tests.airflow.gate import Gate
+from tests.support.airflow_env import airflow_environment
+from tests.support.dagster_server import DagsterServer, running_dagster
+from tests.support.suites import require
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """The small Dagster, the door in front of it, and the folder that makes its assets break or wait."""
+
+    server: DagsterServer
+    gate: Gate
+    control: Path
+
+
+@pytest.fixture(scope="session")
+def _airflow_can_be_had() -> None:
+    require("airflow", airflow_environment())
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, _airflow_can_be_had: None) -> Iterator[Tiny]:
+    """A real Dagster on `tiny_definitions.py`, code location `tiny`."""
+    folder = tmp_path_factory.mktemp("tiny")
+    control = folder / "control"
+    control.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINY_CONTROL", str(control))
+        with running_dagster(HERE / "tiny_definitions.py", "tiny", folder / "home") as server:
+            gate = Gate(server.port)
+            gate.open()
+            yield Tiny(server, gate, control)
+            gate.shut()
+    assert _processes_of(folder) == []
+
+
+@pytest.fixture(scope="session")
+def shop_dagster_port() -> int:
+    """Where the shop's own Dagster will listen, for those tests that start it."""
+    return any_free()
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    postgres_server: EmbeddedPostgres,
+    tiny: Tiny,
+    shop_dagster_port: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[AirflowClient]:
+    """A running Airflow, started as `make airflow` starts it, with the shop's DAGs and the tests' own."""
+    folder = tmp_path_factory.mktemp("airflow")
+    home = AirflowHome(
+        folder=folder,
+        settings=load(pg_port=postgres_server.port),
+        dags={"tests": HERE / "dags", "shop": DAGS},
+        connections={
+            "dagster_tiny": {"conn_type": "dagster", "host": "127.0.0.1", "port": tiny.gate.port},
+            "dagster_default": {"conn_type": "dagster", "host": "127.0.0.1", "port": shop_dagster_port},
+        },
+        database="airflow_tests",
+        variables={"SHOP_AIRFLOW_SCHEDULE": "none", "AIRFLOW__CORE__TEST_CONNECTION": "Enabled"},
+    )
+    home.prepare()
+    with running(home) as made:
+        client = AirflowClient(made.url, home)
+        yield client
+        client.close()
+    assert _processes_of(folder) == []
+
+
+def _processes_of(folder: Path) -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = " ".join(process.cmdline())
+            if str(folder) in words or process.environ().get("AIRFLOW_HOME") == str(folder):
+                found.append(words)
+        except psutil.Error:
+            continue
+    return found

@@ -1,0 +1,131 @@
+"""End to end: Airflow's REST API starts `shop_pipeline`, and events that wait in Kafka are in the marts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shop_platform.ingest.topics import ensure_topics
+from shop_platform.local.airflow import DAGS
+from shop_platform.local.broker.process import start_broker_process
+from shop_platform.local.ports import any_free
+from shop_platform.local.postgres import EmbeddedPostgres
+from shop_platform.local.processes import Supervisor
+from shop_platform.orchestration import names
+from shop_platform.orchestration.instance import dagster_services, prepare_home
+from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.connect import connect
+from tests.airflow.client import AirflowClient
+from tests.conftest import _drop, _new_warehouse
+from tests.orchestration.shop_day import shop_day
+from tests.support.airflow_env import binary, clean_environment
+from tests.support.events import LedgerProducer
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
+
+_SENSORS = """query Sensors($repository: RepositorySelector!) { sensorsOrError(repositorySelector: $repository) {
+  ... on Sensors { results { name sensorState { id } } } } }"""
+_STOP = "mutation Stop($id: String!) { stopSensor(id: $id) { __typename ... on PythonError { message } } }"
+
+
+@pytest.fixture(scope="module")
+def shop(
+    postgres_server: EmbeddedPostgres,
+    airflow: AirflowClient,
+    shop_dagster_port: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Settings]:
+    """Warehouse, broker and the shop's own Dagster with its sensors stopped: only Airflow moves anything."""
+    folder = tmp_path_factory.mktemp("shop")
+    warehouse = _new_warehouse(postgres_server, folder)
+    supervisor = Supervisor(folder / "logs")
+    code_port = any_free()
+    try:
+        with start_broker_process(folder / "broker") as broker:
+            settings = warehouse.settings.model_copy(
+                update={
+                    "kafka_bootstrap": f"127.0.0.1:{broker.port}",
+                    "dagster_url": f"http://127.0.0.1:{shop_dagster_port}",
+                }
+            )
+            ensure_topics(settings)
+            prepare_home(settings, code_port=code_port)
+            code, web, daemon = dagster_services(settings, code_port=code_port, web_port=shop_dagster_port)
+            try:
+                for service in (code, web):
+                    supervisor.start(service)
+                for service in (code, web):
+                    supervisor.wait_ready(service.name)
+                stop_sensors(settings)
+                supervisor.start(daemon)
+                supervisor.wait_ready(daemon.name)
+                yield settings
+            finally:
+                supervisor.stop_all()
+    finally:
+        _drop(warehouse)
+
+
+def ask(settings: Settings, query: str, variables: dict[str, object]) -> dict[str, object]:
+    answer = httpx.post(f"{settings.dagster_url}/graphql", json={"query": query, "variables": variables}, timeout=60)
+    return dict(answer.raise_for_status().json()["data"])
+
+
+def stop_sensors(settings: Settings) -> None:
+    repository = {"repositoryName": names.REPOSITORY, "repositoryLocationName": names.LOCATION}
+    found = ask(settings, _SENSORS, {"repository": repository})["sensorsOrError"]
+    for sensor in found["results"]:
+        stopped = ask(settings, _STOP, {"id": sensor["sensorState"]["id"]})["stopSensor"]
+        assert stopped["__typename"] == "StopSensorMutationResult", stopped
+
+
+def orders(settings: Settings) -> set[str]:
+    with connect(settings, Role.ORCHESTRATOR) as connection:
+        if connection.execute("select to_regclass('marts.kpi_daily')").fetchone() == (None,):
+            return set()
+        counted = connection.execute("select sum(orders_count) from marts.kpi_daily").fetchone()
+        rows = connection.execute("select order_id from marts.fct_orders").fetchall()
+    assert counted == (len(rows),)
+    return {row[0] for row in rows}
+
+
+def test_a_run_triggered_over_the_rest_api_brings_waiting_events_into_the_marts(
+    airflow: AirflowClient, shop: Settings
+) -> None:
+    LedgerProducer(shop, "airflow").send(shop_day(7))
+    assert orders(shop) == set()
+    run = airflow.trigger("shop_pipeline")
+    assert run.wait() == "success"
+    assert orders(shop) == {"ord_7"}
+
+    tasks = run.tasks()
+    assert set(tasks.values()) == {"success"}
+    graph = json.loads((DAGS / "asset_graph.json").read_text(encoding="utf-8"))["assets"]
+    assert len(tasks) == len(graph) + len({"launch", "checks.dagster_run", "checks.verify", "asset_events"})
+    events = airflow.get("/api/v2/assets/events", source_dag_id="shop_pipeline", limit=100)["asset_events"]
+    assert {event["name"] for event in events} == {
+        key.replace("/", ".") for key, node in graph.items() if node["group"] == "marts"
+    }
+
+
+def test_the_exporter_finds_no_drift_between_the_running_dagster_and_the_committed_graph(
+    shop: Settings, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [
+            *(binary("python"), "-m", "airflow_bridge.export_graph", "--check", "--url", shop.dagster_url),
+            *("--location", names.LOCATION, "--job", names.JOB_FULL_PIPELINE),
+            *("--output", str(DAGS / "asset_graph.json")),
+        ],
+        env=clean_environment({"AIRFLOW_HOME": str(tmp_path)}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
