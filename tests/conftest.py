@@ -113,10 +113,11 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # the one process that hears of every test
         config.pluginmanager.register(SuiteSummary(), "shop-suites")
-    if os.environ.get("SHOP_TEST_CHAOS_SEED"):
-        # Who names a seed wants to see the same again, of the property tests as well.
-        hypothesis_settings.register_profile("repeatable", derandomize=True)
-        hypothesis_settings.load_profile("repeatable")
+    # No example has a limit of time: the first one of a process also loads what the others find loaded.
+    # Who names a seed wants to see the same again, of the property tests as well.
+    repeatable = bool(os.environ.get("SHOP_TEST_CHAOS_SEED"))
+    hypothesis_settings.register_profile("shop", deadline=None, derandomize=repeatable)
+    hypothesis_settings.load_profile("shop")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

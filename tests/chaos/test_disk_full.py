@@ -27,8 +27,9 @@ _MEGABYTE = 1 << 20
 @pytest.fixture
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
     folder = tmp_path_factory.mktemp("disk")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)  # PostgreSQL runs as somebody else
+    # PostgreSQL runs as somebody else; how deep the folder lies depends on the number of processes.
+    for closed in (each for each in (folder, *folder.parents) if not each.stat().st_mode & 0o005):
+        closed.chmod(0o755)
     with small_disk(folder, "220m") as disk:
         yield disk
 
