@@ -12,6 +12,7 @@ from grafana.model import DATASOURCE, Json, Query
 FOLDER = "Shop alerts"
 RECEIVER = "shop-on-call"
 WEBHOOK_VARIABLE = "SHOP_ALERT_WEBHOOK_URL"
+RUNBOOK_VARIABLE = "SHOP_RUNBOOK_URL"
 _WEEK = 7 * 24 * 3600
 
 
@@ -30,6 +31,7 @@ class Rule:
     severity: str
     summary: str
     description: str
+    runbook: str
     range_seconds: int = 600
 
 
@@ -47,6 +49,7 @@ RULES = (
             "that, or nobody measures the lag any more. Is an ingest process up (pipeline board, Ingest services)? "
             "Its log says why it stopped; it never skips a message by itself."
         ),
+        runbook="ingestion-behind",
     ),
     Rule(
         uid="shop-pipeline-failed",
@@ -77,6 +80,7 @@ order by 1""",
             "The last run of the job failed, or checks of the asset found wrong data. The pipeline board names the "
             "step and the error; the alert ends when the job or the check succeeds."
         ),
+        runbook="run-failed",
         range_seconds=_WEEK,
     ),
     Rule(
@@ -101,6 +105,7 @@ order by 1""",
             "A mart misses events that landed more than half an hour ago, or the shop itself has been silent for that "
             "long. In the first case look at the transform runs, in the second at the source of the events."
         ),
+        runbook="marts-stale",
     ),
 )
 
@@ -187,5 +192,9 @@ def _rule(rule: Rule) -> Json:
         "execErrState": "Error",
         "for": rule.pending_for,
         "labels": {"severity": rule.severity, "service": "shop"},
-        "annotations": {"summary": rule.summary, "description": rule.description},
+        "annotations": {
+            "summary": rule.summary,
+            "description": rule.description,
+            "runbook_url": f"${{{RUNBOOK_VARIABLE}}}/{rule.runbook}.md",
+        },
     }

@@ -75,6 +75,10 @@ class Settings(KafkaSettings):
     dagster_url: str = "http://127.0.0.1:3000"
     dagster_database: str = "dagster"
     dagster_concurrent_runs: int = 2
+    dagster_public_url: str = ""
+
+    alert_webhook_url: SecretStr = SecretStr("")
+    runbook_url: str = "docs/runbooks"
 
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = 8050
@@ -103,6 +107,14 @@ class Settings(KafkaSettings):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"'{value}' is not an IANA time zone such as Europe/Berlin") from error
+        return value
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _http_or_nothing(cls, value: SecretStr) -> SecretStr:
+        # The value itself is a secret and stays out of the message.
+        if value.get_secret_value() and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
         return value
 
     @field_validator("retention")
@@ -163,6 +175,11 @@ class Settings(KafkaSettings):
     def dagster_storage_url(self) -> str:
         """Return Dagster's storage URL; the driver is named because SQLAlchemy's default one breaks Dagster."""
         return self.dsn(Role.ORCHESTRATOR, self.dagster_database).replace("postgresql://", "postgresql+psycopg2://")
+
+    @property
+    def dagster_link(self) -> str:
+        """Where a person's browser finds Dagster."""
+        return (self.dagster_public_url or self.dagster_url).rstrip("/")
 
     @property
     def stack_env_path(self) -> Path:

@@ -58,6 +58,7 @@ RULES = (
     Rule("refreshers", "heartbeat_at", 30),
     # One per hot mart and half minute.
     Rule("asset_materializations", "materialized_at", 30),
+    Rule("alerts", "opened_at", 400, "t.resolved_at is null"),
 )
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 from shop_platform.orchestration.defs.ingestion.assets import ledger_asset, raw_tables, topic_assets
 from shop_platform.orchestration.defs.ingestion.checks import ledger_checks, reconciliation_check
 from shop_platform.orchestration.defs.ingestion.sensors import ingest_on_lag
+from shop_platform.orchestration.defs.operations.alert import build_alert_sensor
 from shop_platform.orchestration.defs.operations.exposures import exposure_assets
 from shop_platform.orchestration.defs.operations.jobs import build_jobs, build_schedules
 from shop_platform.orchestration.defs.operations.run_status import record_run_status
@@ -20,6 +21,7 @@ from shop_platform.orchestration.defs.transformation.assets import (
 from shop_platform.orchestration.defs.transformation.hot import build_hot_checks, hot_models
 from shop_platform.orchestration.defs.transformation.sensors import build_transform_sensor, interval_seconds
 from shop_platform.orchestration.defs.transformation.translator import ShopTranslator
+from shop_platform.orchestration.freshness import LAYERS
 from shop_platform.orchestration.manifest import ensure_manifest
 from shop_platform.settings import Settings, get_settings
 
@@ -46,6 +48,7 @@ def build(settings: Settings) -> dg.Definitions:
                 by_day=sorted(dbt_models.keys - set(nightly)),
             ),
             record_run_status,
+            build_alert_sensor(LAYERS),
         ],
         resources={"settings": settings},
         executor=dg.in_process_executor,

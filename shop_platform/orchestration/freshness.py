@@ -79,3 +79,15 @@ SCREENS = ServiceLevel(
     fail=2 * _HOUR,
     reason="A screen is as fresh as the marts it reads; it counts as renewed when all of them were rebuilt.",
 )
+
+# What whoever is called reads first about a layer (the first part of an asset's key) that is late.
+LAYERS: dict[str, str] = {
+    "kafka": "Nothing new came to these topics: does the shop still send?",
+    "raw": "The topics were not read: is an ingest service or the sensor `ingest_on_lag` alive?",
+    "ops": LEDGER.reason,
+    "staging": MODELS.reason,
+    "intermediate": MODELS.reason,
+    "marts": MODELS.reason,
+    "dashboard": SCREENS.reason,
+    "grafana": SCREENS.reason,
+}

@@ -1,16 +1,24 @@
-"""Copy Dagster's runs and check results into ``ops``, where Grafana and the dashboard read them."""
+"""Copy Dagster's runs, check results and materializations into ``ops``, where Grafana and the dashboard read them."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import LiteralString
 
 import dagster as dg
+import psycopg
 
 from shop_platform.orchestration import names
-from shop_platform.orchestration.text import first_line
+from shop_platform.orchestration.run_events import (
+    CheckRow,
+    MaterializationRow,
+    failed_assets,
+    first_failure,
+    run_checks,
+    run_materializations,
+)
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
@@ -24,22 +32,15 @@ STATUSES = {
 }
 FINISHED = {"success", "failure", "canceled"}
 
-
-@dataclass(frozen=True)
-class CheckRow:
-    """One row of ``ops.check_results``."""
-
-    asset: str
-    check_name: str
-    passed: bool
-    severity: str
-    description: str | None
-    checked_at: dt.datetime
+_OTHER_TABLES = {"checks", "materializations"}
+_MATERIALIZED: LiteralString = (
+    "select 1 from ops.asset_materializations where source = 'run:' || %s and source <> 'refresher' limit 1"
+)
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """One row of ``ops.pipeline_runs`` and, once the run has ended, the checks it made."""
+    """One row of ``ops.pipeline_runs`` and, once the run has ended, the checks it made and the assets it built."""
 
     run_id: str
     job: str
@@ -49,7 +50,9 @@ class RunRow:
     ended_at: dt.datetime | None
     failed_step: str | None
     error: str | None
+    failed_assets: tuple[str, ...]
     checks: tuple[CheckRow, ...]
+    materializations: tuple[MaterializationRow, ...]
 
 
 def read_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunRow | None:
@@ -61,7 +64,9 @@ def read_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunRow | Non
     # A run whose process never came up has no start of its own.
     started_at = _time(record.start_time) or record.create_timestamp
     ended_at = (_time(record.end_time) or record.update_timestamp) if status in FINISHED else None
-    step, error = _first_failure(instance, run.run_id) if status == "failure" else (None, None)
+    failed = status == "failure"
+    step, error = first_failure(instance, run.run_id) if failed else (None, None)
+    checks = run_checks(instance, run.run_id) if status in FINISHED else ()
     return RunRow(
         run_id=run.run_id,
         job=run.job_name,
@@ -71,7 +76,9 @@ def read_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunRow | Non
         ended_at=max(ended_at, started_at) if ended_at else None,
         failed_step=step,
         error=error,
-        checks=_checks(instance, run.run_id) if status in FINISHED else (),
+        failed_assets=failed_assets(instance, run.run_id, checks) if failed else (),
+        checks=checks,
+        materializations=run_materializations(instance, run.run_id) if status in FINISHED else (),
     )
 
 
@@ -93,25 +100,24 @@ def known_statuses(settings: Settings, run_ids: Sequence[str]) -> dict[str, str]
 
 
 def record_run(settings: Settings, row: RunRow) -> None:
-    """Write one run and its checks in one transaction; writing the same again changes nothing."""
+    """Write one run, its checks and its materializations in one transaction; writing the same again changes nothing."""
     with connect(settings, Role.ORCHESTRATOR) as connection:
         connection.execute(
             """
             insert into ops.pipeline_runs
-                (run_id, job, status, trigger, started_at, ended_at, failed_step, error, updated_at)
+                (run_id, job, status, trigger, started_at, ended_at, failed_step, error, failed_assets, updated_at)
             values (%(run_id)s, %(job)s, %(status)s, %(trigger)s, %(started_at)s, %(ended_at)s, %(failed_step)s,
-                %(error)s, now())
+                %(error)s, %(failed_assets)s, now())
             on conflict (run_id) do update set
                 status = excluded.status, started_at = excluded.started_at, ended_at = excluded.ended_at,
-                failed_step = excluded.failed_step, error = excluded.error, updated_at = now()
+                failed_step = excluded.failed_step, error = excluded.error,
+                failed_assets = excluded.failed_assets, updated_at = now()
             """,
-            {name: getattr(row, name) for name in row.__dataclass_fields__ if name != "checks"},
+            {name: getattr(row, name) for name in row.__dataclass_fields__ if name not in _OTHER_TABLES}
+            | {"failed_assets": list(row.failed_assets)},
         )
-        # The row above is locked until the commit, so two writers cannot both find no checks.
-        written = connection.execute(
-            "select 1 from ops.check_results where run_id = %s limit 1", [row.run_id]
-        ).fetchone()
-        if row.checks and written is None:
+        # The row above is locked until the commit, so two writers cannot both find nothing.
+        if row.checks and not _written(connection, "select 1 from ops.check_results where run_id = %s limit 1", row):
             with connection.cursor() as cursor:
                 cursor.executemany(
                     "insert into ops.check_results"
@@ -122,53 +128,18 @@ def record_run(settings: Settings, row: RunRow) -> None:
                         for c in row.checks
                     ],
                 )
+        if row.materializations and not _written(connection, _MATERIALIZED, row):
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    "insert into ops.asset_materializations (asset, source, seconds, row_count, materialized_at)"
+                    " values (%s, 'run:' || %s, %s, %s, %s)",
+                    [[m.asset, row.run_id, m.seconds, m.rows, m.materialized_at] for m in row.materializations],
+                )
+
+
+def _written(connection: psycopg.Connection[tuple[object, ...]], query: LiteralString, row: RunRow) -> bool:
+    return connection.execute(query, [row.run_id]).fetchone() is not None
 
 
 def _time(seconds: float | None) -> dt.datetime | None:
     return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
-
-
-def _first_failure(instance: dg.DagsterInstance, run_id: str) -> tuple[str | None, str | None]:
-    """Return the step that failed first and the first line of its reason."""
-    step = _first_event(instance, run_id, dg.DagsterEventType.STEP_FAILURE)
-    if step is not None:
-        data = step.step_failure_data
-        told = data.user_failure_data.description if data.user_failure_data else None
-        # Dagster wraps what the step raised in an error of its own.
-        raised = (data.error.cause or data.error).message if data.error else step.message
-        return step.step_key, first_line(told or raised)
-    run = _first_event(instance, run_id, dg.DagsterEventType.RUN_FAILURE)
-    if run is None:
-        return None, None
-    failure: Any = run.event_specific_data
-    return None, first_line(failure.error.message if failure and failure.error else run.message)
-
-
-def _first_event(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> dg.DagsterEvent | None:
-    records = instance.get_records_for_run(run_id, of_type=kind, limit=1).records
-    return records[0].event_log_entry.dagster_event if records else None
-
-
-def _checks(instance: dg.DagsterInstance, run_id: str) -> tuple[CheckRow, ...]:
-    rows = []
-    cursor, more = None, True
-    while more:
-        page = instance.get_records_for_run(
-            run_id, cursor=cursor, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=500
-        )
-        cursor, more = page.cursor, page.has_more
-        for record in page.records:
-            entry = record.event_log_entry
-            assert entry.dagster_event is not None
-            evaluation = entry.dagster_event.asset_check_evaluation_data
-            rows.append(
-                CheckRow(
-                    asset=evaluation.asset_key.to_user_string(),
-                    check_name=evaluation.check_name,
-                    passed=evaluation.passed,
-                    severity=evaluation.severity.value.lower(),
-                    description=evaluation.description,
-                    checked_at=dt.datetime.fromtimestamp(entry.timestamp, dt.UTC),
-                )
-            )
-    return tuple(rows)

@@ -13,7 +13,7 @@ from shop_platform.warehouse.connect import connect
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("small", asset="thing"), dg.AssetCheckSpec("blue", asset="thing")])
 def thing():
-    yield dg.Output(None)
+    yield dg.Output(None, metadata={"dagster/row_count": 3, "Execution Duration": 0.25})
     yield dg.AssetCheckResult(check_name="small", passed=True)
     yield dg.AssetCheckResult(
         check_name="blue", passed=False, severity=dg.AssetCheckSeverity.WARN, description="it is red"
@@ -75,6 +75,30 @@ def test_a_success_is_recorded_with_its_duration_trigger_and_checks(fresh_wareho
     ) == [("thing", "blue", False, "warn", "it is red"), ("thing", "small", True, "error", None)]
 
 
+def test_what_a_run_built_is_recorded_with_seconds_and_rows(fresh_warehouse, record):
+    run = materialize.resolve_job_def("things").execute_in_process(instance=record.instance)
+    record()
+    assert rows(
+        fresh_warehouse,
+        "select asset, source, builds, seconds, row_count, materialized_at > now() - interval '1 minute'"
+        " from ops.asset_materializations",
+    ) == [("thing", f"run:{run.run_id}", 1, 0.25, 3, True)]
+
+
+def test_a_failed_run_names_the_assets_it_did_not_build_when_none_is_known_to_be_the_culprit(fresh_warehouse, record):
+    @dg.asset
+    def broken():
+        raise ValueError("no")
+
+    @dg.asset(deps=[broken])
+    def behind():
+        return None
+
+    dg.materialize([broken, behind], instance=record.instance, raise_on_error=False)
+    record()
+    assert rows(fresh_warehouse, "select failed_assets from ops.pipeline_runs") == [(["behind", "broken"],)]
+
+
 @pytest.mark.parametrize(
     ("job", "step", "error"),
     [(breaking, "breaks", "ValueError: the first line"), (explaining, "explains", "model fct_orders: no such column")],
@@ -109,6 +133,7 @@ def test_starting_over_records_nothing_twice(fresh_warehouse, record):
     record(None)
     assert rows(fresh_warehouse, "select status, count(*) from ops.pipeline_runs group by 1") == [("success", 3)]
     assert rows(fresh_warehouse, "select count(*) from ops.check_results") == [(6,)]
+    assert rows(fresh_warehouse, "select count(*) from ops.asset_materializations") == [(3,)]
 
 
 def test_a_run_whose_process_never_came_up_is_a_failure_with_a_reason(fresh_warehouse, record):
