@@ -6,6 +6,7 @@ import dagster as dg
 
 from shop_platform.orchestration.defs.ingestion.assets import ledger_asset, raw_tables, topic_assets
 from shop_platform.orchestration.defs.ingestion.checks import ledger_checks, reconciliation_check
+from shop_platform.orchestration.defs.ingestion.drift_checks import drift_checks
 from shop_platform.orchestration.defs.ingestion.sensors import ingest_on_lag
 from shop_platform.orchestration.defs.operations.alert import build_alert_sensor
 from shop_platform.orchestration.defs.operations.exposures import exposure_assets
@@ -36,7 +37,7 @@ def build(settings: Settings) -> dg.Definitions:
     jobs = build_jobs(dbt_models, nightly, hot_checks)
     return dg.Definitions(
         assets=[*topic_assets, raw_tables, ledger_asset, dbt_models, *screens],
-        asset_checks=[ledger_checks, reconciliation_check, hot_checks],
+        asset_checks=[ledger_checks, drift_checks, reconciliation_check, hot_checks],
         jobs=[*jobs, verify_job],
         schedules=build_schedules(jobs, settings.shop_tz),
         sensors=[

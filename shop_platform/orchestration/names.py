@@ -12,6 +12,7 @@ JOB_VERIFY = "verify"
 JOB_FULL_PIPELINE = "full_pipeline"
 JOB_DAILY = "daily"
 JOB_NIGHTLY = "nightly"
+JOB_CHECK = "check_ingestion"
 
 # The dbt tag of roll-ups that wait for the night; the selectors `daily` and `nightly` go by it too.
 TAG_NIGHTLY = "nightly"

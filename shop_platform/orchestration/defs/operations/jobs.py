@@ -9,12 +9,15 @@ import dagster as dg
 from shop_platform.orchestration import names
 from shop_platform.orchestration.defs.ingestion.assets import raw_tables
 from shop_platform.orchestration.defs.ingestion.checks import ledger_checks, reconciliation_check
+from shop_platform.orchestration.defs.ingestion.drift_checks import drift_checks
 from shop_platform.orchestration.defs.transformation.assets import OP_NAME
 
 # By the shop's clock. Half an hour after midnight the business day is over and most of its late events are there; five
 # in the morning is before anybody looks.
 NIGHTLY_AT = "30 0 * * *"
 DAILY_AT = "0 5 * * *"
+# A while after the hour, so that the hour that is judged has landed.
+CHECKS_AT = "15 * * * *"
 
 # One process per run: starting a process per step costs more than all of our steps but one.
 _EXECUTOR = dg.in_process_executor
@@ -29,8 +32,9 @@ def build_jobs(
     """
     raw = dg.AssetSelection.assets(raw_tables).without_checks()
     ledger = dg.AssetSelection.checks(ledger_checks)
+    watched = ledger | dg.AssetSelection.checks(drift_checks)
     # The reconciliation reads every id there is: once per full run, not with every handful of messages.
-    everything = raw | ledger | dg.AssetSelection.checks(reconciliation_check) | dg.AssetSelection.assets(dbt_models)
+    everything = raw | watched | dg.AssetSelection.checks(reconciliation_check) | dg.AssetSelection.assets(dbt_models)
     by_night = dg.AssetSelection.assets(*nightly)
     with_metadata = {"ops": {OP_NAME: {"config": {"column_metadata": True}}}}
     return [
@@ -66,6 +70,12 @@ def build_jobs(
             executor_def=_EXECUTOR,
             config=with_metadata,
         ),
+        dg.define_asset_job(
+            names.JOB_CHECK,
+            watched,
+            description="Is the shop still sending, what it usually sends, and nothing broken, repeated or unknown?",
+            executor_def=_EXECUTOR,
+        ),
     ]
 
 
@@ -83,5 +93,6 @@ def build_schedules(jobs: Sequence[dg.UnresolvedAssetJobDefinition], shop_tz: st
         for name, job, cron in (
             ("daily_at_five", names.JOB_DAILY, DAILY_AT),
             ("nightly_after_midnight", names.JOB_NIGHTLY, NIGHTLY_AT),
+            ("checks_every_hour", names.JOB_CHECK, CHECKS_AT),
         )
     ]
