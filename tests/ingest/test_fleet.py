@@ -16,7 +16,6 @@ import psutil
 from confluent_kafka.admin import NewPartitions
 
 from shop_platform.ingest.topics import admin_client, ensure_topics
-from shop_platform.local.ports import any_free
 from shop_platform.operations.reconcile import reconcile
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
