@@ -16,6 +16,7 @@ from shop_platform.errors import ShopError
 from shop_platform.importing.cli import import_file
 from shop_platform.operations.erase_cli import erase_customer
 from shop_platform.operations.retention_cli import remove_old
+from shop_platform.orchestration.backfill_cli import backfill
 from shop_platform.settings import Settings, get_settings
 
 app = typer.Typer(
@@ -311,6 +312,7 @@ def _mount_dead_letters() -> None:
 app.command("import")(import_file)
 app.command("erase")(erase_customer)
 app.command("retention")(remove_old)
+app.command("backfill")(backfill)
 
 
 def _mount_generator() -> None:

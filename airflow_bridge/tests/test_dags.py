@@ -90,4 +90,4 @@ def test_the_daily_dag_has_one_partition_per_day_and_waits_to_be_wanted():
     dag = parse("shop_daily")
     assert type(dag.timetable).__name__ == "CronPartitionTimetable"
     assert dag.is_paused_upon_creation
-    assert dag.task_dict["daily"].partition_key == "{{ dag_run.partition_key }}"
+    assert dag.task_dict["reprocess"].partition_key == "{{ dag_run.partition_key }}"

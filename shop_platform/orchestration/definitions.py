@@ -20,6 +20,7 @@ from shop_platform.orchestration.defs.transformation.assets import (
     nightly_keys,
 )
 from shop_platform.orchestration.defs.transformation.hot import build_hot_checks, hot_models
+from shop_platform.orchestration.defs.transformation.reprocess import build_reprocessing
 from shop_platform.orchestration.defs.transformation.sensors import build_transform_sensor, interval_seconds
 from shop_platform.orchestration.defs.transformation.translator import ShopTranslator
 from shop_platform.orchestration.freshness import LAYERS
@@ -34,9 +35,10 @@ def build(settings: Settings) -> dg.Definitions:
     dbt_models = build_dbt_assets(manifest, screens)
     nightly = nightly_keys(manifest)
     hot_checks = build_hot_checks(hot_models(manifest))
-    jobs = build_jobs(dbt_models, nightly, hot_checks)
+    reprocessing = build_reprocessing(manifest, settings.shop_tz)
+    jobs = build_jobs(dbt_models, nightly, hot_checks, reprocessing)
     return dg.Definitions(
-        assets=[*topic_assets, raw_tables, ledger_asset, dbt_models, *screens],
+        assets=[*topic_assets, raw_tables, ledger_asset, dbt_models, reprocessing, *screens],
         asset_checks=[ledger_checks, drift_checks, reconciliation_check, hot_checks],
         jobs=[*jobs, verify_job],
         schedules=build_schedules(jobs, settings.shop_tz),

@@ -13,6 +13,10 @@ JOB_FULL_PIPELINE = "full_pipeline"
 JOB_DAILY = "daily"
 JOB_NIGHTLY = "nightly"
 JOB_CHECK = "check_ingestion"
+JOB_REPROCESS = "reprocess"
+
+# The first business day that can be built again; imports may bring in years from before the platform.
+FIRST_DAY = "2015-01-01"
 
 # The dbt tag of roll-ups that wait for the night; the selectors `daily` and `nightly` go by it too.
 TAG_NIGHTLY = "nightly"
@@ -24,6 +28,7 @@ POOL_DBT = "dbt"
 GROUP_TOPICS = "topics"
 GROUP_RAW = "raw"
 GROUP_EXPOSURES = "exposures"
+GROUP_OPERATIONS = "operations"
 
 TEAM_PLATFORM = "team:data-platform"
 TEAM_ANALYTICS = "team:analytics"
@@ -32,6 +37,7 @@ TEAM_ANALYTICS = "team:analytics"
 TAG_TRIGGER = "shop/trigger"
 
 LEDGER_KEY = ["ops", "ingest_batches"]
+REPROCESSED_KEY = ["ops", "reprocessed_days"]
 
 
 def topic_key(subject: str) -> list[str]:

@@ -20,11 +20,12 @@ from shop_platform.orchestration import names
 from shop_platform.orchestration.instance import dagster_services, prepare_home
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
-from tests.airflow.client import AirflowClient
+from tests.airflow.client import AirflowClient, DagRun
 from tests.conftest import _drop, _new_warehouse
 from tests.orchestration.shop_day import shop_day
 from tests.support.airflow_env import binary, clean_environment
 from tests.support.events import LedgerProducer
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -129,3 +130,26 @@ def test_the_exporter_finds_no_drift_between_the_running_dagster_and_the_committ
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_airflow_backfill_builds_each_of_its_days_again_as_a_partition_of_the_shops_dagster(
+    airflow: AirflowClient, shop: Settings
+) -> None:
+    eventually(lambda: airflow.knows("shop_daily"), 240)
+    airflow.send("PATCH", "/api/v2/dags/shop_daily", {"is_paused": False})
+    try:
+        body = {"dag_id": "shop_daily", "from_date": "2026-01-03T00:00:00Z", "to_date": "2026-01-04T23:00:00Z"}
+        airflow.send("POST", "/api/v2/backfills", body | {"max_active_runs": 1})
+
+        def runs() -> list[DagRun]:
+            return [run for run in airflow.runs("shop_daily") if run.run_id.startswith("backfill__")]
+
+        eventually(lambda: len(runs()) == 2, 120)
+        assert [run.wait() for run in runs()] == ["success", "success"]
+    finally:
+        airflow.send("PATCH", "/api/v2/dags/shop_daily", {"is_paused": True})
+    query = "{ runsOrError { ... on Runs { results { jobName status tags { key value } } } } }"
+    found = [run for run in ask(shop, query, {})["runsOrError"]["results"] if run["jobName"] == names.JOB_REPROCESS]
+    days = sorted(tag["value"] for run in found for tag in run["tags"] if tag["key"] == "dagster/partition")
+    assert days == ["2026-01-03", "2026-01-04"]
+    assert {run["status"] for run in found} == {"SUCCESS"}

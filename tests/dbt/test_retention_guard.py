@@ -46,3 +46,14 @@ def test_a_full_refresh_that_would_lose_days_is_refused_until_it_is_asked_for(sh
 
     shortened.dbt.run("--full-refresh", "--select", "fct_events", "--vars", "{accept_lost_history: true}")
     assert shortened.rows("select session_id from marts.fct_events") == [("s2",)]
+
+
+def test_days_of_which_raw_no_longer_holds_everything_are_not_built_again(shortened: Shop) -> None:
+    days = "{reprocess_from: '2023-12-31', reprocess_to: '2024-01-05'}"
+    refused = shortened.dbt.invoke("run", "--select", "fct_events", "fct_orders", "--vars", days, check=False)
+    told = {result.node.name: (str(result.status), result.message) for result in refused.result.results}
+    assert told["fct_orders"][0] == "success", "raw.orders is whole"
+    assert told["fct_events"][0] == "error"
+    assert "retention has removed events from raw.web before 2024-01-01. Begin later." in told["fct_events"][1]
+    shortened.dbt.run("--select", "fct_events", "--vars", days.replace("2023-12-31", "2024-01-01"))
+    assert shortened.rows("select count(*) from marts.fct_events") == [(1,)]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable
 
+import dagster as dg
 import pytest
 
 from shop_platform.events.registry import TOPICS
+from shop_platform.orchestration import names
 from shop_platform.orchestration.definitions import defs
 from shop_platform.orchestration.freshness import BY_SUBJECT, NIGHTLY
 from tests.orchestration.graph import GOLDEN, describe
 
 SCREENS = {"dashboard/overview", "dashboard/metrics", "grafana/pipeline", "grafana/business"}
+# Days are built again when somebody asks for it.
+ON_REQUEST = "ops/reprocessed_days"
 # The calendar is made of no event.
 WITHOUT_EVENTS = {"marts/dim_date", "marts/dim_exchange_rates"}
 
@@ -59,13 +64,14 @@ def test_every_mart_comes_from_a_topic_and_every_screen_from_a_mart(code_locatio
 
 def test_no_asset_is_a_stub_that_nobody_defined(code_location):
     assert {code_location.graph.get(key).group_name for key in code_location.graph.get_all_asset_keys()} == {
-        *("topics", "raw", "staging", "intermediate", "marts", "exposures")
+        *("topics", "raw", "staging", "intermediate", "marts", "exposures", "operations")
     }
 
 
 def test_every_asset_promises_a_freshness(code_location):
     graph = code_location.graph
-    assert [key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy is None] == []
+    without = [key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy is None]
+    assert without == [ON_REQUEST]
 
 
 def test_every_dbt_model_is_an_asset_and_every_dbt_test_a_check(code_location):
@@ -85,6 +91,7 @@ def test_full_runs_cover_every_executable_asset_and_every_check(code_location, j
     graph = code_location.graph
     layers = [code_location.repository.get_job(job).asset_layer for job in jobs]
     executable = {key for key in graph.get_all_asset_keys() if graph.get(key).is_executable}
+    executable -= {dg.AssetKey(ON_REQUEST.split("/"))}
     assert {key for layer in layers for key in layer.selected_asset_keys} == executable
     assert {key for layer in layers for key in layer.asset_graph.asset_check_keys} >= set(graph.asset_check_keys)
 
@@ -97,6 +104,17 @@ def test_what_waits_for_the_night_is_built_by_night_only_and_may_be_a_day_old(co
     for key in nightly:
         assert code_location.graph.get(key).freshness_policy == NIGHTLY.policy()
         assert not code_location.graph.get(key).child_keys, "no other model may wait for the night"
+
+
+def test_a_day_that_is_built_again_is_a_partition_and_many_are_one_run(code_location):
+    asset = code_location.repository.assets_defs_by_key[dg.AssetKey(ON_REQUEST.split("/"))]
+    assert asset.backfill_policy == dg.BackfillPolicy.single_run()
+    days = asset.partitions_def
+    assert days.timezone == code_location.settings.shop_tz
+    now = dt.datetime(2026, 11, 23, 23, 30, tzinfo=dt.UTC)
+    with dg.instance_for_test() as instance:
+        keys = days.get_partition_keys(current_time=now, dynamic_partitions_store=instance)
+    assert (keys[0], keys[-1]) == (names.FIRST_DAY, "2026-11-24"), "today by the shop's clock is included"
 
 
 def test_service_levels_exist_for_every_subject_and_warn_before_they_fail():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
+from zoneinfo import ZoneInfo
 
 import httpx
 import psutil
@@ -10,6 +12,7 @@ import pytest
 
 from shop_platform.errors import ShopError
 from shop_platform.orchestration import names
+from shop_platform.orchestration.backfill_cli import partitions
 from shop_platform.orchestration.defs.transformation.assets import load_manifest, mart_relations
 from shop_platform.orchestration.instance import home
 from shop_platform.orchestration.launch import launch_job, wait_for_run
@@ -76,6 +79,42 @@ def test_verify_succeeds_and_fails_with_the_counts_once_a_mart_is_altered_by_han
     poll(lambda: failures(platform, names.JOB_VERIFY) == [("prove_i2", broken.error)])
 
 
+def test_days_are_built_again_by_command_and_from_the_ui_while_events_land_and_both_invariants_hold(platform):
+    today = dt.datetime.now(ZoneInfo(platform.shop_tz)).date()
+    producer = LedgerProducer(platform, "backfill")
+    producer.send(shop_day(5))
+    assert wait_for_run(platform, launch_job(platform, names.JOB_FULL_PIPELINE)).succeeded
+    order_day = rows(platform, "select order_date from marts.fct_orders where order_id = 'ord_5'")[0][0]
+
+    def spoil():
+        with connect(platform, Role.TRANSFORM) as connection:
+            connection.execute("update marts.fct_orders set channel = 'altered' where order_id = 'ord_5'")
+
+    def channel():
+        return rows(platform, "select channel from marts.fct_orders where order_id = 'ord_5'")[0][0]
+
+    spoil()
+    begin = order_day - dt.timedelta(days=1)
+    run_id = launch_job(platform, names.JOB_REPROCESS, tags=partitions(begin, today))
+    producer.send(shop_day(6))
+    assert wait_for_run(platform, run_id).succeeded
+    assert channel() == "email"
+    poll(lambda: {begin.isoformat(), today.isoformat()} <= reprocessed(platform))
+
+    spoil()
+    ui = {
+        "assetSelection": [{"path": names.REPROCESSED_KEY}],
+        "partitionNames": sorted({order_day.isoformat(), today.isoformat()}),
+        "tags": [],
+    }
+    started = ask(platform, _BACKFILL, p=ui)["launchPartitionBackfill"]
+    assert started["__typename"] == "LaunchBackfillSuccess", started
+    poll(lambda: channel() == "email")
+    poll(lambda: at_rest(platform))
+    verified = wait_for_run(platform, launch_job(platform, names.JOB_VERIFY))
+    assert verified.succeeded, verified
+
+
 def test_two_builds_wait_for_each_other_in_the_queue(platform):
     both = [launch_job(platform, names.JOB_TRANSFORM) for _ in range(2)]
     assert all(wait_for_run(platform, run_id).succeeded for run_id in both)
@@ -101,6 +140,23 @@ def test_a_killed_run_is_noticed_recorded_and_started_again(platform):
 def test_an_unknown_job_is_refused_with_dagsters_reason(platform):
     with pytest.raises(ShopError, match="no_such_job"):
         launch_job(platform, "no_such_job")
+
+
+_BACKFILL = """
+mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) { __typename
+  ... on LaunchBackfillSuccess { backfillId } ... on Error { message } } }
+"""
+_REPROCESSED = """
+query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+  assetPartitionStatuses { ... on TimePartitionStatuses { ranges { startKey endKey status } } } } } }
+"""
+
+
+def reprocessed(settings):
+    """The first and last days of what Dagster shows as materialized."""
+    node = ask(settings, _REPROCESSED, key={"path": names.REPROCESSED_KEY})["assetNodeOrError"]
+    ranges = [each for each in node["assetPartitionStatuses"]["ranges"] if each["status"] == "MATERIALIZED"]
+    return {each[end] for each in ranges for end in ("startKey", "endKey")}
 
 
 def poll(condition, seconds=400.0):

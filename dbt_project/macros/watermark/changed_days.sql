@@ -63,6 +63,11 @@
         union
         select date_day from {{ this }} where {{ built_whole }}
         {%- endfor %}
+        {%- if is_reprocessing() %}
+        union
+        select reprocessed.date_day
+        from ({{ day_spine(var('reprocess_from'), var('reprocess_to')) }}) as reprocessed
+        {%- endif %}
     ) as days
         {%- endif %}
     {%- endif -%}

@@ -4,8 +4,8 @@
 {#- Keys of `relation` with a row above the floor, and `since` when what depends on them must be told again: from the
     earliest new row, or from always when a new row is the first, which also holds for what happened before it. -#}
 {% macro restated_since(relation, key, instant) -%}
-    {%- set new = "case when _xid >= " ~ watermark_floor() ~ " then " ~ instant ~ " end" -%}
-    {%- set keys = "(select distinct " ~ key ~ " from " ~ relation ~ " where _xid >= " ~ watermark_floor() ~ ")" -%}
+    {%- set new = "case when " ~ is_new(relation) ~ " then " ~ instant ~ " end" -%}
+    {%- set keys = "(select distinct " ~ key ~ " from " ~ relation ~ " where " ~ is_new(relation) ~ ")" -%}
     select
         {{ key }},
         case

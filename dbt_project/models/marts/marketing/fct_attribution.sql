@@ -18,7 +18,7 @@ with
 {% if is_incremental() %}
 touched_visitors as (
     select distinct visitor_id from {{ ref('stg_marketing_touches') }}
-    where _xid >= {{ watermark_floor() }}
+    where {{ is_new(ref('stg_marketing_touches')) }}
 ),
 
 -- Of every telling of their touches: the customer named by a telling that no longer stands loses a touch.

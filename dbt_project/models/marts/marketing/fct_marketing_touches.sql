@@ -15,7 +15,7 @@ with
 {% if is_incremental() %}
 touched as (
     select distinct visitor_id from {{ ref('stg_marketing_touches') }}
-    where _xid >= {{ watermark_floor() }}
+    where {{ is_new(ref('stg_marketing_touches')) }}
 ),
 {% endif %}
 

@@ -16,7 +16,7 @@ with
 {% if is_incremental() %}
 touched_orders as (
     select distinct order_id from {{ ref('stg_orders_placed') }}
-    where _xid >= {{ watermark_floor() }}
+    where {{ is_new(ref('stg_orders_placed')) }}
 ),
 
 touched as (

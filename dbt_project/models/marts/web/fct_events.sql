@@ -28,5 +28,5 @@ select
     currency
 from {{ ref('stg_web_events') }}
 {% if is_incremental() %}
-where _xid >= {{ watermark_floor() }}
+where {{ is_new(ref('stg_web_events')) }}
 {% endif %}

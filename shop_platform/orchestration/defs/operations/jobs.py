@@ -24,7 +24,10 @@ _EXECUTOR = dg.in_process_executor
 
 
 def build_jobs(
-    dbt_models: dg.AssetsDefinition, nightly: Sequence[dg.AssetKey], hot_checks: dg.AssetChecksDefinition
+    dbt_models: dg.AssetsDefinition,
+    nightly: Sequence[dg.AssetKey],
+    hot_checks: dg.AssetChecksDefinition,
+    reprocessing: dg.AssetsDefinition,
 ) -> list[dg.UnresolvedAssetJobDefinition]:
     """Return every asset job.
 
@@ -74,6 +77,12 @@ def build_jobs(
             names.JOB_CHECK,
             watched,
             description="Is the shop still sending, what it usually sends, and nothing broken, repeated or unknown?",
+            executor_def=_EXECUTOR,
+        ),
+        dg.define_asset_job(
+            names.JOB_REPROCESS,
+            dg.AssetSelection.assets(reprocessing),
+            description="Builds business days again from raw, and whatever is new; one partition per day.",
             executor_def=_EXECUTOR,
         ),
     ]

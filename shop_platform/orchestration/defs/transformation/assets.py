@@ -62,7 +62,7 @@ def build_dbt_assets(manifest: Mapping[str, Any], screens: Sequence[dg.AssetSpec
                         built.add(context.asset_key_for_output(event.output_name))
                     yield event
             except DagsterDbtCliRuntimeError as error:
-                raise _readable(invocation, error) from error
+                raise readable(invocation, error) from error
         for screen in screens:
             read = {dep.asset_key for dep in screen.deps}
             if read & built and read - nightly <= built:
@@ -95,7 +95,7 @@ def load_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _readable(invocation: DbtCliInvocation, error: DagsterDbtCliRuntimeError) -> dg.Failure:
+def readable(invocation: DbtCliInvocation, error: DagsterDbtCliRuntimeError) -> dg.Failure:
     """Return a failure whose first line names what failed and why, instead of dbt's command line."""
     log = invocation.target_path / "dbt.log"
     try:

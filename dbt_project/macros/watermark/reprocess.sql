@@ -1,0 +1,75 @@
+{#- Reprocessing: `--vars '{reprocess_from: 2026-11-01, reprocess_to: 2026-11-07}'` builds those business days again beside
+    whatever is new, both days included. To an incremental model an event of those days is as good as new, so every entity
+    it belongs to is built again from all its events; roll-ups build those days whether or not a fact changed. It is an
+    ordinary run in everything else: the same window, the same watermarks, at any moment, any number of times. -#}
+
+{% macro is_reprocessing() -%}
+    {{ return(var('reprocess_from') is not none and var('reprocess_to') is not none) }}
+{%- endmacro %}
+
+
+{#- Whether an instant lies in one of the days. A range, so that an index on the column would be of use. -#}
+{% macro in_reprocessed_days(column) -%}
+    {{ return(adapter.dispatch('in_reprocessed_days', 'shop')(column)) }}
+{%- endmacro %}
+
+{% macro default__in_reprocessed_days(column) -%}
+    (
+        {{ column }} >= cast('{{ var("reprocess_from") }}' as timestamp) at time zone '{{ var("shop_tz") }}'
+        and {{ column }}
+        < (cast('{{ var("reprocess_to") }}' as timestamp) + interval '1 day') at time zone '{{ var("shop_tz") }}'
+    )
+{%- endmacro %}
+
+
+{#- What a model treats as new of `relation`: a staging view, whose configuration `event_time` names its time. -#}
+{% macro is_new(relation) -%}
+    {%- if execute and is_reprocessing() -%}
+    (_xid >= {{ watermark_floor() }} or {{ in_reprocessed_days(event_time_of(relation)) }})
+    {%- else -%}
+    _xid >= {{ watermark_floor() }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro event_time_of(relation) -%}
+    {%- set found = [] -%}
+    {%- for node in graph.nodes.values() -%}
+        {%- if node.resource_type == 'model' and node.alias == relation.identifier and node.config.event_time -%}
+            {%- do found.append(node.config.event_time) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if not found -%}
+        {%- do exceptions.raise_compiler_error(relation.identifier ~ " does not say its event_time: it cannot be reprocessed by day.") -%}
+    {%- endif -%}
+    {{ return(found | first) }}
+{%- endmacro %}
+
+
+{#- Pre-hook of every mart: days of which raw no longer holds every event must not be built again. -#}
+{% macro guard_reprocessing() -%}
+    {%- if execute and is_incremental() and is_reprocessing() -%}
+        {%- set tables = upstream_raw_tables(model.unique_id) -%}
+        {%- if tables -%}
+            {%- for row in run_query(shortened_tables(tables)).rows -%}
+                {%- if row[1] | string > var('reprocess_from') | string -%}
+                    {%- do exceptions.raise_compiler_error(
+                        this.identifier ~ " cannot be built again from " ~ var('reprocess_from') ~ " on: retention has removed"
+                        ~ " events from " ~ row[0] ~ " before " ~ row[1] ~ ". Begin later."
+                    ) -%}
+                {%- endif -%}
+            {%- endfor -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Pre-hook of every mart: rows of those days that no event accounts for go as well. Only facts that name their day; what is
+    built again comes back in the same transaction. -#}
+{% macro clear_reprocessed_days() -%}
+    {%- set day_column = model.config.get('meta', {}).get('day_column') -%}
+    {%- if is_incremental() and is_reprocessing() and day_column -%}
+    delete from {{ this }}
+    where {{ day_column }} between cast('{{ var("reprocess_from") }}' as date) and cast('{{ var("reprocess_to") }}' as date)
+    {%- endif -%}
+{%- endmacro %}
