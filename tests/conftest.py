@@ -25,7 +25,10 @@ from shop_platform.warehouse.migrate import migrate
 from tests.support.suites import SUITES, SuiteSummary
 
 # Files whose tests start the whole stack, on the first ports that are free: two at once could take the same ones.
-_WITH_A_STACK = {"test_demo.py", "test_stack.py", "test_shop_pipeline.py", "test_promises.py", "test_platform.py"}
+_WITH_A_STACK = {
+    *("test_demo.py", "test_stack.py", "test_shop_pipeline.py", "test_promises.py", "test_platform.py"),
+    "test_survival.py",
+}
 _STACK = "stack"
 
 # A developer's own stack or shell must not leak into the tests.

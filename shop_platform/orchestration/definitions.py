@@ -11,6 +11,7 @@ from shop_platform.orchestration.defs.ingestion.sensors import ingest_on_lag
 from shop_platform.orchestration.defs.operations.alert import build_alert_sensor
 from shop_platform.orchestration.defs.operations.exposures import exposure_assets
 from shop_platform.orchestration.defs.operations.jobs import build_jobs, build_schedules
+from shop_platform.orchestration.defs.operations.orphans import end_orphaned_runs
 from shop_platform.orchestration.defs.operations.run_status import record_run_status
 from shop_platform.orchestration.defs.operations.verify import verify_job
 from shop_platform.orchestration.defs.transformation.assets import (
@@ -25,6 +26,7 @@ from shop_platform.orchestration.defs.transformation.sensors import build_transf
 from shop_platform.orchestration.defs.transformation.translator import ShopTranslator
 from shop_platform.orchestration.freshness import LAYERS
 from shop_platform.orchestration.manifest import ensure_manifest
+from shop_platform.orchestration.orphans import end_with_code_server
 from shop_platform.settings import Settings, get_settings
 
 
@@ -52,6 +54,7 @@ def build(settings: Settings) -> dg.Definitions:
             ),
             record_run_status,
             build_alert_sensor(LAYERS),
+            end_orphaned_runs,
         ],
         resources={"settings": settings},
         executor=dg.in_process_executor,
@@ -61,4 +64,5 @@ def build(settings: Settings) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Build the code location from this process's settings."""
+    end_with_code_server()
     return build(get_settings())

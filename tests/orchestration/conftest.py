@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,17 @@ def code_location(tmp_path_factory: pytest.TempPathFactory) -> CodeLocation:
     return CodeLocation(build(settings).get_repository_def(), ensure_manifest(settings), settings)
 
 
-@pytest.fixture(scope="module")
-def platform(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Warehouse, broker, code server, web server and daemon, all real, for the tests of one module."""
-    folder = tmp_path_factory.mktemp("platform")
+@dataclass(frozen=True)
+class Platform:
+    """A whole platform: how to reach it, and who started its Dagster."""
+
+    settings: Settings
+    supervisor: Supervisor
+
+
+@contextmanager
+def whole_platform(postgres_server: Any, folder: Path) -> Iterator[Platform]:
+    """Warehouse, broker, code server, web server and daemon, all real."""
     warehouse = _new_warehouse(postgres_server, folder)
     supervisor = Supervisor(folder / "logs")
     code_port, web_port = any_free(), any_free()
@@ -66,8 +74,15 @@ def platform(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> 
                     supervisor.start(service)
                 for service in services:
                     supervisor.wait_ready(service.name)
-                yield settings
+                yield Platform(settings, supervisor)
             finally:
                 supervisor.stop_all()
     finally:
         _drop(warehouse)
+
+
+@pytest.fixture(scope="module")
+def platform(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A whole platform for the tests of one module; its settings."""
+    with whole_platform(postgres_server, tmp_path_factory.mktemp("platform")) as made:
+        yield made.settings

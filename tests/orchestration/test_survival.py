@@ -1,0 +1,127 @@
+"""A killed code server or daemon leaves no run STARTED, no mart half-written, and nothing for a person to do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+import psutil
+import pytest
+
+from shop_platform.orchestration import names, orphans
+from shop_platform.orchestration.defs.operations.orphans import end_orphaned_runs
+from shop_platform.orchestration.instance import home
+from shop_platform.orchestration.launch import launch_job, wait_for_run
+from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.connect import connect
+from tests.orchestration.conftest import Platform, whole_platform
+from tests.orchestration.shop_day import shop_day
+from tests.orchestration.test_platform import at_rest, orders, poll, retries, run_workers, runs
+from tests.support.events import LedgerProducer
+
+
+@pytest.fixture(scope="module")
+def standing(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform whose marts hold one day of a shop."""
+    with whole_platform(postgres_server, tmp_path_factory.mktemp("survival")) as made:
+        LedgerProducer(made.settings, "survival").send(shop_day(1))
+        assert wait_for_run(made.settings, launch_job(made.settings, names.JOB_FULL_PIPELINE)).succeeded
+        poll(lambda: at_rest(made.settings))
+        yield made
+
+
+@contextmanager
+def in_the_middle_of_a_build(settings: Settings) -> Iterator[str]:
+    """A run of `transform` whose dbt has built some marts and waits for another one."""
+    with connect(settings, Role.TRANSFORM) as other:
+        other.execute("lock table marts.kpi_daily in access exclusive mode")
+        run_id = launch_job(settings, names.JOB_TRANSFORM)
+        poll(lambda: waits_for_a_lock(settings))
+        yield run_id
+
+
+def waits_for_a_lock(settings: Settings) -> bool:
+    with connect(settings, Role.ADMIN) as admin:
+        found = admin.execute(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            " and usename = %s",
+            [settings.user(Role.TRANSFORM)],
+        ).fetchone()
+    return found is not None and int(str(found[0])) > 0
+
+
+def kill(settings: Settings, words: str) -> None:
+    """SIGKILL the service of this very Dagster whose command holds ``words``."""
+    for process in psutil.process_iter():
+        try:
+            if words in " ".join(process.cmdline()) and process.environ().get("DAGSTER_HOME") == str(home(settings)):
+                os.kill(process.pid, signal.SIGKILL)
+        except psutil.Error:
+            continue
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["code server", "code server and run"])
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_of_a_killed_code_server_is_ended_and_started_again(standing: Platform, together: bool) -> None:
+    settings = standing.settings
+    with in_the_middle_of_a_build(settings) as killed:
+        workers = run_workers(settings)
+        kill(settings, "api grpc")
+        if together:
+            for worker in workers:
+                worker.kill()
+        assert orders(settings) == {"ord_1"}, "what was there can be read"
+        poll(lambda: not run_workers(settings), 60)
+        standing.supervisor.tend()
+        standing.supervisor.wait_ready("dagster-code")
+        poll(lambda: runs(settings)[killed] == "FAILURE", 240)
+    poll(lambda: retries(settings, killed) == ["success"])
+    verified = wait_for_run(settings, launch_job(settings, names.JOB_VERIFY))
+    assert verified.succeeded, verified
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_goes_on_without_the_daemon_which_finds_its_place_again(standing: Platform) -> None:
+    settings = standing.settings
+    with in_the_middle_of_a_build(settings) as run_id:
+        kill(settings, "dagster._daemon")
+    poll(lambda: runs(settings)[run_id] == "SUCCESS")
+    standing.supervisor.tend()
+    LedgerProducer(settings, "survival").send(shop_day(2))
+    poll(lambda: "ord_2" in orders(settings))
+
+
+def test_an_orphan_is_ended_at_the_second_look_and_others_are_left_alone() -> None:
+    @dg.job
+    def some() -> None:
+        """Do nothing."""
+
+    with dg.instance_for_test() as instance:
+        nowhere = {orphans.GRPC_INFO_TAG: '{"host": "127.0.0.1", "port": 1}'}
+        lost = instance.create_run_for_job(some, status=dg.DagsterRunStatus.STARTED, tags=nowhere)
+        canceling = instance.create_run_for_job(some, status=dg.DagsterRunStatus.CANCELING, tags=nowhere)
+        in_process = instance.create_run_for_job(some, status=dg.DagsterRunStatus.STARTED)
+
+        def statuses() -> list[str]:
+            found = [instance.get_run_by_id(run.run_id) for run in (lost, canceling, in_process)]
+            return [run.status.value for run in found if run is not None]
+
+        first = end_orphaned_runs(dg.build_sensor_context(instance=instance))
+        assert statuses() == ["STARTED", "CANCELING", "STARTED"]
+        again = end_orphaned_runs(dg.build_sensor_context(instance=instance))
+        assert again.cursor == first.cursor, "a lost cursor only makes it wait"
+        end_orphaned_runs(dg.build_sensor_context(instance=instance, cursor=first.cursor))
+        assert statuses() == ["FAILURE", "CANCELED", "STARTED"]
+
+
+def test_only_a_runs_process_watches_its_parent() -> None:
+    before = {thread.name for thread in threading.enumerate()}
+    orphans.end_with_code_server()
+    assert {thread.name for thread in threading.enumerate()} == before
