@@ -1,7 +1,11 @@
-"""One real Airflow (four processes, PostgreSQL) for all tests of this folder, and a small real Dagster for it."""
+"""One real Airflow (four processes, PostgreSQL) for the tests of this folder, and a small real Dagster for it.
+
+They end with the folder: both are busy even when nothing happens, and other tests want the machine.
+"""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +36,12 @@ class Tiny:
     control: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _airflow_can_be_had() -> None:
     require("airflow", airflow_environment())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tiny(tmp_path_factory: pytest.TempPathFactory, _airflow_can_be_had: None) -> Iterator[Tiny]:
     """A real Dagster on `tiny_definitions.py`, code location `tiny`."""
     folder = tmp_path_factory.mktemp("tiny")
@@ -53,13 +57,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, _airflow_can_be_had: None) ->
     assert _processes_of(folder) == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop_dagster_port() -> int:
     """Where the shop's own Dagster will listen, for those tests that start it."""
     return any_free()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def airflow(
     postgres_server: EmbeddedPostgres,
     tiny: Tiny,
@@ -76,7 +80,7 @@ def airflow(
             "dagster_tiny": {"conn_type": "dagster", "host": "127.0.0.1", "port": tiny.gate.port},
             "dagster_default": {"conn_type": "dagster", "host": "127.0.0.1", "port": shop_dagster_port},
         },
-        database="airflow_tests",
+        database=f"airflow_{uuid.uuid4().hex[:8]}",
         variables={"SHOP_AIRFLOW_SCHEDULE": "none", "AIRFLOW__CORE__TEST_CONNECTION": "Enabled"},
     )
     home.prepare()
