@@ -38,6 +38,7 @@ from shop_platform.warehouse.connect import connect
 
 _COMMAND = "make bench ONLY=freshness"
 _RATES = {"refresher": (100, 1_000, 5_000), "sensor": (100, 1_000)}
+_NAMES = {"refresher": "mart", "sensor": "sensor"}
 _SECONDS = {"refresher": 45, "sensor": 180}
 _WARM_SECONDS = 10
 _MARK_EVERY_SECONDS = 0.5
@@ -182,7 +183,7 @@ def _row(path: str, rate: int, seconds: dict[str, list[float]]) -> dict[str, Any
     worst = max(told[mart]["p95"] for mart in _MARTS)
     sys.stderr.write(f"  {path:<10} {rate:>6} events/s: {told}\n")
     return {
-        "name": f"freshness.{path}_p95_{rate}",
+        "name": f"freshness.{_NAMES[path]}_p95_s_{rate if rate < 1_000 else f'{rate // 1_000}k'}",
         "value": worst,
         "unit": "s",
         "reference": _AIM_SECONDS,
