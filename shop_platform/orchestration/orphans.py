@@ -1,4 +1,4 @@
-"""Runs whose process is gone: a run ends with its code server, and who could not even say so is found by asking.
+"""Runs whose process is gone: a run ends with its code server, and is then found by asking who executes it.
 
 Dagster's default launcher leaves the second to nobody: a run whose code server and process were killed together would
 be STARTED until ``max_runtime_seconds`` and hold its pool, so that no mart moved for an hour.
@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterable
 
 import dagster as dg
@@ -23,14 +22,14 @@ from dagster._serdes import deserialize_value
 GRPC_INFO_TAG = ".dagster/grpc_info"
 
 _ANSWER_WITHIN_SECONDS = 5
-# dbt needs a moment to roll back; what does not end by then is killed.
-_END_WITHIN_SECONDS = 20
 
 
 def end_with_code_server() -> None:
     """In a run's process: end when the code server that started it has gone; anywhere else: do nothing.
 
-    Left alone the run would go on for a while beside its own second try.
+    Left alone the run would go on for a while beside its own second try. It ends without a word, and its dbt with it
+    (``dbt_command``): a failure that is reported while no code server is up is started again at once, in vain, and
+    then never.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -38,9 +37,6 @@ def end_with_code_server() -> None:
 
     def watch() -> None:
         parent.join()
-        # Dagster takes it as an interruption: it ends dbt and reports the run as failed, which starts it again once.
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(_END_WITHIN_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="watch-code-server", daemon=True).start()
