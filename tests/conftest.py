@@ -123,6 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis_settings.load_profile("shop")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tell a test's report which suites it is of, and keep each file's tests in one process: they share fixtures."""
     for item in items:

@@ -156,7 +156,8 @@ def test_a_retry_runs_again_only_what_failed_and_each_mart_is_an_event_that_anot
         run.wait_for("dagster_run", ["up_for_retry"])
     finally:
         broken.unlink()
-    assert run.tasks()["marts.second"] == "deferred"  # not red: it will be run again
+    # Not red: it will be run again. (It may not even have begun to wait when its run has failed already.)
+    assert run.tasks()["marts.second"] in {None, "scheduled", "queued", "running", "deferred"}
     assert run.wait() == "success"
     assert set(run.tasks().values()) == {"success"}
     whole, again = of(tiny, run, "launch")
