@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -175,6 +175,12 @@ class Settings(KafkaSettings):
     def dagster_storage_url(self) -> str:
         """Return Dagster's storage URL; the driver is named because SQLAlchemy's default one breaks Dagster."""
         return self.dsn(Role.ORCHESTRATOR, self.dagster_database).replace("postgresql://", "postgresql+psycopg2://")
+
+    @property
+    def alert_url(self) -> str:
+        """The webhook, empty when there is none: a name below ``.invalid`` never exists (RFC 2606), Grafana needs one."""
+        url = self.alert_webhook_url.get_secret_value()
+        return "" if (urlsplit(url).hostname or "").endswith(".invalid") else url
 
     @property
     def dagster_link(self) -> str:

@@ -220,10 +220,9 @@ def test_assets_older_than_promised_are_one_incident_per_layer(on_call):
     assert [status for status, _ in on_call.hook.titles()] == ["firing", "resolved"]
 
 
-def test_without_a_webhook_incidents_are_kept_and_told_to_nobody(on_call):
-    on_call.settings = on_call.settings.model_copy(
-        update={"alert_webhook_url": type(on_call.settings.alert_webhook_url)("")}
-    )
+@pytest.mark.parametrize("nobody", ["", "http://alerts.invalid/"])
+def test_without_a_webhook_incidents_are_kept_and_told_to_nobody(on_call, nobody):
+    on_call.settings = load(**on_call.settings.model_dump() | {"alert_webhook_url": nobody})
     on_call.run()
     assert "SHOP_ALERT_WEBHOOK_URL is not set" in on_call.tick()
     assert on_call.rows("select incident, told_at from ops.alerts") == [("run:transform", None)]

@@ -31,7 +31,7 @@ def build_alert_sensor(reasons: Mapping[str, str]) -> dg.SensorDefinition:
         keys = context.repository_def.asset_graph.get_all_asset_keys() if context.repository_def else ()
         failing = breaking_their_policy(context.instance, list(keys))
         open_now = look(settings, overdue(failing, reasons))
-        url = settings.alert_webhook_url.get_secret_value()
+        url = settings.alert_url
         if not url:
             return dg.SkipReason(f"{open_now} incidents are open (ops.alerts); SHOP_ALERT_WEBHOOK_URL is not set.")
         sent, refused = tell(settings, url)
