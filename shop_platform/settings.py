@@ -178,7 +178,7 @@ class Settings(KafkaSettings):
 
     @property
     def alert_url(self) -> str:
-        """The webhook, empty when there is none: a name below ``.invalid`` never exists (RFC 2606), Grafana needs one."""
+        """The webhook; empty when there is none, or one below ``.invalid``, which never exists (RFC 2606)."""
         url = self.alert_webhook_url.get_secret_value()
         return "" if (urlsplit(url).hostname or "").endswith(".invalid") else url
 

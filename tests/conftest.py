@@ -106,6 +106,7 @@ def shop(fresh_warehouse: Warehouse, tmp_path: Path) -> Iterator[Shop]:
         yield Shop(settings, fresh_warehouse.server, broker)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-randomly takes its seed
 def pytest_configure(config: pytest.Config) -> None:
     """Add the account of the suites that need more than the package index.
 
@@ -118,7 +119,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(SuiteSummary(), "shop-suites")
     # No example has a limit of time: the first one of a process also loads what the others find loaded.
     # Who names a seed wants to see the same again, of the property tests as well.
-    repeatable = bool(os.environ.get("SHOP_TEST_CHAOS_SEED"))
+    seed = os.environ.get("SHOP_TEST_CHAOS_SEED")
+    repeatable = bool(seed)
+    if seed and config.getoption("randomly_seed", None) == "default":
+        config.option.randomly_seed = int(seed)  # the same order as well
     hypothesis_settings.register_profile("shop", deadline=None, derandomize=repeatable)
     hypothesis_settings.load_profile("shop")
 
