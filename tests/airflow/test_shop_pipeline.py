@@ -89,7 +89,7 @@ def orders(settings: Settings) -> set[str]:
     with connect(settings, Role.ORCHESTRATOR) as connection:
         if connection.execute("select to_regclass('marts.kpi_daily')").fetchone() == (None,):
             return set()
-        counted = connection.execute("select sum(orders_count) from marts.kpi_daily").fetchone()
+        counted = connection.execute("select coalesce(sum(orders_count), 0) from marts.kpi_daily").fetchone()
         rows = connection.execute("select order_id from marts.fct_orders").fetchall()
     assert counted == (len(rows),)
     return {row[0] for row in rows}
