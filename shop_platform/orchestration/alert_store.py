@@ -100,11 +100,3 @@ def not_told(settings: Settings, alert: Alert, error: str) -> None:
     """Remember why it did not; it is tried again later."""
     with connect(settings, Role.ORCHESTRATOR) as connection:
         connection.execute("update ops.alerts set last_error = %s where alert_id = %s", [error, alert.alert_id])
-
-
-def open_count(settings: Settings) -> int:
-    """Return how many incidents are open."""
-    with connect(settings, Role.ORCHESTRATOR) as connection:
-        row = connection.execute("select count(*) from ops.alerts where resolved_at is null").fetchone()
-    assert row is not None
-    return int(str(row[0]))
