@@ -55,7 +55,7 @@ def board(*told):
         if each.run_id in wanted:
             progress = wanted[each.run_id]
             progress.add(events)
-            progress.is_loaded, progress.is_complete = True, each.is_finished
+            progress.end_of_log()
     return made_board
 
 
@@ -73,6 +73,13 @@ def test_nothing_is_known_before_the_run_is_there_and_its_log_read():
 
 def test_an_asset_is_green_while_the_run_goes_on():
     assert status(board((run("1", "STARTED"), planned(KPI, "marts/x") + made(KPI)))) == SUCCESS
+
+
+def test_a_repetition_whose_plan_is_still_being_written_does_not_count_as_one_without_the_asset():
+    failed = (run("1", "FAILURE", left=1), [*planned(KPI), FAILURE])
+    assert status(board((run("2", "NOT_STARTED", root="1"), []), failed)) is None
+    assert status(board((run("2", "QUEUED", root="1"), planned(KPI)), failed)) is None
+    assert status(board((run("2", "QUEUED", root="1"), planned("marts/x")), failed)) == FAILED
 
 
 def test_an_asset_waits_for_its_own_checks():

@@ -88,9 +88,8 @@ class Follower:
                 progress.cursor = page.cursor
                 if not page.has_more:
                     break
-            progress.is_loaded = True
             # The status was read before the events, so the log of a run that had ended is whole.
-            progress.is_complete = progress.run.is_finished
+            progress.end_of_log()
 
 
 _FOLLOWERS: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Launch, Follower]] = weakref.WeakKeyDictionary()

@@ -11,6 +11,7 @@ from airflow_bridge.launch import RETRIES_LEFT_TAG
 from airflow_bridge.outcome import RunEvents, first_error_line
 
 _ROOT_TAG = "dagster/root_run_id"
+_NOT_SUBMITTED = "NOT_STARTED"
 
 SUCCESS = "SUCCESS"
 FAILED = "FAILED"
@@ -51,7 +52,7 @@ class AssetProgress:
 
 @dataclass
 class RunProgress:
-    """One run; `is_complete` when it has ended and its whole log has been taken in."""
+    """One run; `is_loaded` when its plan is known, `is_complete` when it has ended and its whole log is taken in."""
 
     run: Run
     assets: dict[str, AssetProgress] = field(default_factory=dict)
@@ -83,6 +84,13 @@ class RunProgress:
                 failed = not check["success"] and check["severity"] == "ERROR"
                 why = first_error_line(check["description"] or "") or check["checkName"]
                 self._asset(check["assetKey"]).checks[check["checkName"]] = why if failed else ""
+
+    def end_of_log(self) -> None:
+        """Note that the log has been read to its end, with the status that the run had before."""
+        # Dagster writes the planned assets after the run itself, and then only submits it: until then, an asset that
+        # is missing from the plan may yet come.
+        self.is_loaded = self.run.status != _NOT_SUBMITTED
+        self.is_complete = self.run.is_finished
 
     def _asset(self, key: Mapping[str, Any]) -> AssetProgress:
         return self.assets.setdefault("/".join(key["path"]), AssetProgress())
