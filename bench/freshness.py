@@ -32,7 +32,7 @@ from shop_platform.local.ports import any_free
 from shop_platform.local.processes import Supervisor
 from shop_platform.local.services import refresher
 from shop_platform.operations.dbt import run_dbt
-from shop_platform.orchestration.instance import dagster_services, prepare_home
+from shop_platform.orchestration.instance import dagster_services, free_code_ports, prepare_home
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
@@ -82,9 +82,9 @@ def _keeping(path: str, settings: Settings) -> Iterator[None]:
             told_nobody = settings.model_copy(update={"refresh_report_seconds": 0})
             services = [refresher(told_nobody)]
         else:
-            ports = {"code_port": any_free(), "web_port": any_free()}
-            prepare_home(settings, code_port=ports["code_port"])
-            services = dagster_services(settings, **ports)
+            code_ports = free_code_ports()
+            prepare_home(settings, code_ports=code_ports)
+            services = dagster_services(settings, code_ports=code_ports, web_port=any_free())
         for service in services:
             supervisor.start(service)
             supervisor.wait_ready(service.name)

@@ -36,7 +36,7 @@ with DAG(
     DagsterJobOperator(
         task_id="reprocess",
         job_name="reprocess",
-        location=os.environ.get("SHOP_AIRFLOW_LOCATION", "shop_platform"),
+        location=os.environ.get("SHOP_AIRFLOW_LOCATION", "warehouse"),
         partition_key="{{ dag_run.partition_key }}",
         poll_interval=2.0,
     )

@@ -27,11 +27,11 @@ def graph_text(repository: dg.RepositoryDefinition, job: str = names.JOB_FULL_PI
         }
         for key in made
     }
-    return json.dumps({"location": names.LOCATION, "job": job, "assets": assets}, indent=1) + "\n"
+    return json.dumps({"location": names.location_of(job), "job": job, "assets": assets}, indent=1) + "\n"
 
 
 def _text() -> str:
-    from shop_platform.orchestration.definitions import build
+    from shop_platform.orchestration.warehouse_location import build
     from shop_platform.settings import load
 
     with tempfile.TemporaryDirectory() as folder:

@@ -30,7 +30,7 @@ def home_of(settings: Settings) -> AirflowHome:
         "host": dagster.hostname,
         "port": dagster.port,
         "schema": dagster.scheme,
-        "extra": {"location": names.LOCATION},
+        "extra": {"location": names.LOCATION_WAREHOUSE},
     }
     return AirflowHome(
         folder=settings.data_dir.resolve() / "airflow",

@@ -146,10 +146,10 @@ class _Demo:
             migrate(self.settings)
             ensure_topics(self.settings)
         self.folder.publish(self.settings)
-        prepare_home(self.settings, code_port=self.ports.code)
+        prepare_home(self.settings, code_ports=self.ports.code)
         self.supervisor.start(services.ingest(self.settings))
         # The daemon comes after the history: its sensors would start a run for every part of it.
-        for service in dagster_services(self.settings, code_port=self.ports.code, web_port=self.ports.dagster):
+        for service in dagster_services(self.settings, code_ports=self.ports.code, web_port=self.ports.dagster):
             if service.name != "dagster-daemon":
                 self.supervisor.start(service)
 
@@ -172,11 +172,11 @@ class _Demo:
 
     def _materialize(self) -> None:
         with self.steps.step("Dagster ready"):
-            for name in ("dagster-code", "dagster-web"):
+            for name in ("dagster-ingestion", "dagster-warehouse", "dagster-web"):
                 self.supervisor.wait_ready(name)
             # Queued before the daemon starts, lest its watermark sensor starts a build of its own first.
             run_id = launch_job(self.settings, "full_pipeline")
-            for service in dagster_services(self.settings, code_port=self.ports.code, web_port=self.ports.dagster):
+            for service in dagster_services(self.settings, code_ports=self.ports.code, web_port=self.ports.dagster):
                 if service.name == "dagster-daemon":
                     self.supervisor.start(service)
             self.supervisor.wait_ready("dagster-daemon")

@@ -15,11 +15,19 @@ from typing import IO, Any
 from shop_platform.errors import ShopError
 from shop_platform.kafka_security import UNSECURED
 from shop_platform.local.ports import first_free
+from shop_platform.orchestration.names import LOCATION_INGESTION, LOCATION_WAREHOUSE
 from shop_platform.settings import Role, Settings, load
 
 # Enough for the data, the write-ahead log and the broker's log of a default demo.
 _NEEDED_BYTES = 2 * 1024**3
-_PREFERRED_PORTS = {"postgres": 54320, "broker": 59092, "dagster": 3000, "code": 4266, "dashboard": 8050}
+_PREFERRED_PORTS = {
+    "postgres": 54320,
+    "broker": 59092,
+    "dagster": 3000,
+    "ingestion": 4266,
+    "warehouse": 4267,
+    "dashboard": 8050,
+}
 
 
 @dataclass(frozen=True)
@@ -29,8 +37,14 @@ class Ports:
     postgres: int
     broker: int
     dagster: int
-    code: int
+    ingestion: int
+    warehouse: int
     dashboard: int
+
+    @property
+    def code(self) -> dict[str, int]:
+        """The port of each of Dagster's code locations."""
+        return {LOCATION_INGESTION: self.ingestion, LOCATION_WAREHOUSE: self.warehouse}
 
 
 class StackFolder:

@@ -1,4 +1,4 @@
-"""What is wrong now: jobs whose last run failed, checks whose last result blocks, assets older than promised.
+"""What is wrong now: failed jobs, checks that block, assets older than promised, code locations that do not load.
 
 Nothing here remembers anything: the same state gives the same incidents, so a lost cursor or a restart finds none anew.
 """
@@ -110,4 +110,20 @@ def overdue(failing: Iterable[str], reasons: Mapping[str, str]) -> list[Incident
             assets=tuple(assets),
         )
         for layer, assets in sorted(layers.items())
+    ]
+
+
+def unloaded(errors: Mapping[str, str]) -> list[Incident]:
+    """Return one incident per code location of ``errors``; the empty name stands for the web server itself."""
+    return [
+        Incident(
+            key=f"location:{location}",
+            severity=CRITICAL,
+            title=f"code location {location} is not loaded: none of its schedules, sensors and runs can start",
+            detail=error,
+            runbook="code-location",
+        )
+        if location
+        else Incident("web", WARNING, "Dagster's web server does not answer", error, "code-location")
+        for location, error in sorted(errors.items())
     ]

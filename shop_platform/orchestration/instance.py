@@ -1,9 +1,9 @@
-"""Dagster's home folder (``dagster.yaml``, ``workspace.yaml``) and its three long-running processes."""
+"""Dagster's home folder (``dagster.yaml``, ``workspace.yaml``) and its long-running processes."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import psycopg
 import yaml
 
 from shop_platform.errors import ShopError
+from shop_platform.local.ports import any_free
 from shop_platform.local.processes import Service
 from shop_platform.local.services import port_ready
 from shop_platform.orchestration import names
@@ -32,12 +33,17 @@ def home(settings: Settings) -> Path:
     return settings.data_dir.resolve() / "dagster"
 
 
-def prepare_home(settings: Settings, *, code_port: int, code_host: str = HOST) -> Path:
+def free_code_ports() -> dict[str, int]:
+    """Return a port that nobody listens on for each code location."""
+    return {location: any_free() for location in names.MODULES}
+
+
+def prepare_home(settings: Settings, *, code_ports: Mapping[str, int]) -> Path:
     """Write ``dagster.yaml`` and ``workspace.yaml`` and return their folder; safe to repeat."""
     folder = home(settings)
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "dagster.yaml", instance_configuration(settings))
-    _write(folder / "workspace.yaml", workspace(code_port, code_host))
+    _write(folder / "workspace.yaml", workspace({location: (HOST, port) for location, port in code_ports.items()}))
     return folder
 
 
@@ -87,10 +93,10 @@ def instance_configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def workspace(code_port: int, code_host: str = HOST) -> dict[str, Any]:
-    """Return the content of ``workspace.yaml``: one code server."""
-    server = {"host": code_host, "port": code_port, "location_name": names.LOCATION}
-    return {"load_from": [{"grpc_server": server}]}
+def workspace(addresses: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
+    """Return the content of ``workspace.yaml``: one code server per location, at its host and port."""
+    servers = [{"host": host, "port": port, "location_name": location} for location, (host, port) in addresses.items()]
+    return {"load_from": [{"grpc_server": server} for server in servers]}
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -106,8 +112,8 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def dagster_services(settings: Settings, *, code_port: int, web_port: int) -> list[Service]:
-    """Return the code server, the web server and the daemon, in the order in which they should start.
+def dagster_services(settings: Settings, *, code_ports: Mapping[str, int], web_port: int) -> list[Service]:
+    """Return the code servers, the web server and the daemon, in the order in which they should start.
 
     All listen on loopback only: the open-source web server has no login.
     """
@@ -115,19 +121,7 @@ def dagster_services(settings: Settings, *, code_port: int, web_port: int) -> li
     workspace_file = str(home(settings) / "workspace.yaml")
     url = f"http://{HOST}:{web_port}"
     return [
-        Service(
-            "dagster-code",
-            _dagster(
-                *("api", "grpc", "-m", names.MODULE, "--location-name", names.LOCATION),
-                *("--host", HOST, "--port", str(code_port), "--use-python-environment-entry-point"),
-            ),
-            variables,
-            # It listens only once the definitions are loaded.
-            ready=port_ready(code_port),
-            ready_within_seconds=120,
-            # On SIGTERM it waits up to a minute for a running dbt; what dbt had not committed is rolled back.
-            stop_within_seconds=4,
-        ),
+        *(_code_server(location, port, variables) for location, port in code_ports.items()),
         Service(
             "dagster-web",
             [
@@ -149,14 +143,31 @@ def dagster_services(settings: Settings, *, code_port: int, web_port: int) -> li
     ]
 
 
+def _code_server(location: str, port: int, variables: dict[str, str]) -> Service:
+    return Service(
+        f"dagster-{location}",
+        [
+            *(sys.executable, "-m", "dagster", "api", "grpc", "-m", names.MODULES[location]),
+            *("--location-name", location, "--host", HOST, "--port", str(port)),
+            "--use-python-environment-entry-point",
+        ],
+        variables,
+        # It listens only once the definitions are loaded.
+        ready=port_ready(port),
+        ready_within_seconds=120,
+        # On SIGTERM it waits up to a minute for a running dbt; what dbt had not committed is rolled back.
+        stop_within_seconds=4,
+    )
+
+
 def location_ready(url: str) -> Callable[[], bool]:
-    """Return a check that the web server answers and has our code location."""
+    """Return a check that the web server answers and has our code locations."""
 
     def check() -> bool:
-        from shop_platform.orchestration.launch import location_error
+        from shop_platform.orchestration.launch import location_errors
 
         try:
-            return location_error(url) is None
+            return not location_errors(url)
         except (ShopError, httpx.HTTPError):
             return False
 
@@ -179,10 +190,6 @@ def daemon_ready(settings: Settings) -> Callable[[], bool]:
         return set(_DAEMONS) <= {str(row[0]) for row in rows}
 
     return check
-
-
-def _dagster(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "dagster", *arguments]
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

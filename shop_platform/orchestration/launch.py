@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -18,8 +18,6 @@ _TIMEOUT_SECONDS = 30
 _POLL_SECONDS = 0.5
 _EVENTS_PER_PAGE = 1000
 _ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
-_PLANNED = {"AssetMaterializationPlannedEvent", "AssetCheckEvaluationPlannedEvent"}
-_DONE = {"MaterializationEvent", "AssetCheckEvaluationEvent"}
 
 Progress = Callable[[int, int], None]
 
@@ -38,7 +36,10 @@ query($run: ID!, $cursor: String, $limit: Int!) {
   logsForRun(runId: $run, afterCursor: $cursor, limit: $limit) { __typename
     ... on EventConnection { cursor hasMore events { __typename
       ... on MessageEvent { stepKey message }
+      ... on AssetMaterializationPlannedEvent { assetKey { path } }
+      ... on AssetCheckEvaluationPlannedEvent { checkedKey: assetKey { path } checkName }
       ... on MaterializationEvent { assetKey { path } }
+      ... on AssetCheckEvaluationEvent { evaluation { assetKey { path } checkName } }
       ... on ExecutionStepFailureEvent { error { message cause { message } } failureMetadata { description } }
       ... on RunFailureEvent { error { message } } } }
     ... on Error { message } } }
@@ -47,14 +48,17 @@ query($run: ID!, $cursor: String, $limit: Int!) {
 
 @dataclass
 class RunOutcome:
-    """How a run ended. ``steps`` are its materializations and checks: the unit in which progress is seen."""
+    """How a run ended. Progress is seen in its planned materializations and checks: ``planned``, and those ``done``.
+
+    A run reports more than it planned: screens that were renewed, tables that another location plans.
+    """
 
     run_id: str
     status: str
     failed_steps: tuple[str, ...] = ()
     error: str | None = None
-    steps_done: int = 0
-    steps_total: int = 0
+    planned: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
 
     @property
     def succeeded(self) -> bool:
@@ -62,12 +66,17 @@ class RunOutcome:
         return self.status == "SUCCESS"
 
 
-def location_error(url: str) -> str | None:
-    """Return ``None`` when the web server at ``url`` has loaded our code location, else why it has not.
+def location_errors(url: str, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> dict[str, str]:
+    """Return why the web server at ``url`` has not loaded a code location, for each that it has not.
 
     Raises ``httpx.HTTPError`` when nothing answers.
     """
-    entry = _ask(url, _LOCATION, {"name": names.LOCATION})["workspaceLocationEntryOrError"]
+    found = {location: _location_error(url, location, timeout_seconds) for location in names.MODULES}
+    return {location: error for location, error in found.items() if error is not None}
+
+
+def _location_error(url: str, location: str, timeout_seconds: float) -> str | None:
+    entry = _ask(url, _LOCATION, {"name": location}, timeout_seconds)["workspaceLocationEntryOrError"]
     if entry is None or entry["__typename"] != "WorkspaceLocationEntry":
         return str((entry or {}).get("message", "the code location is not in the workspace"))
     if entry["loadStatus"] != "LOADED":
@@ -87,7 +96,7 @@ def launch_job(settings: Settings, job: str, *, tags: Mapping[str, str] | None =
     all_tags = {names.TAG_TRIGGER: "shop"} | dict(tags or {})
     parameters = {
         "selector": {
-            "repositoryLocationName": names.LOCATION,
+            "repositoryLocationName": names.location_of(job),
             "repositoryName": names.REPOSITORY,
             "jobName": job,
         },
@@ -98,7 +107,7 @@ def launch_job(settings: Settings, job: str, *, tags: Mapping[str, str] | None =
     if answer["__typename"] != "LaunchRunSuccess":
         raise ShopError(
             f"Dagster did not start '{job}' ({answer['__typename']}): {answer.get('message', 'no reason given')}",
-            f"Does {settings.dagster_url}/locations show the code location without an error?",
+            f"Does {settings.dagster_url}/locations show '{names.location_of(job)}' without an error?",
         )
     return str(answer["run"]["runId"])
 
@@ -122,7 +131,7 @@ def wait_for_run(
         outcome.status, cursor = run["status"], log["cursor"]
         _apply(outcome, log["events"])
         if on_event is not None and log["events"]:
-            on_event(outcome.steps_done, outcome.steps_total)
+            on_event(len(outcome.planned & outcome.done), len(outcome.planned))
         if log["hasMore"]:
             continue
         if outcome.status in _ENDED:
@@ -139,11 +148,10 @@ def wait_for_run(
 def _apply(outcome: RunOutcome, events: list[dict[str, Any]]) -> None:
     for event in events:
         kind = event["__typename"]
-        if kind in _PLANNED:
-            outcome.steps_total += 1
-        elif kind in _DONE and event.get("stepKey"):
-            # Screens are renewed without having been planned: they must not push the count beyond the total.
-            outcome.steps_done = min(outcome.steps_done + 1, outcome.steps_total)
+        if kind in {"AssetMaterializationPlannedEvent", "AssetCheckEvaluationPlannedEvent"}:
+            outcome.planned.add(_name(event))
+        elif kind in {"MaterializationEvent", "AssetCheckEvaluationEvent"}:
+            outcome.done.add(_name(event.get("evaluation") or event))
         elif kind == "ExecutionStepFailureEvent":
             outcome.failed_steps += (event["stepKey"],)
             told = (event.get("failureMetadata") or {}).get("description")
@@ -153,6 +161,11 @@ def _apply(outcome: RunOutcome, events: list[dict[str, Any]]) -> None:
             outcome.error = outcome.error or first_line(told or raised)
         elif kind == "RunFailureEvent":
             outcome.error = outcome.error or first_line((event.get("error") or {}).get("message") or event["message"])
+
+
+def _name(event: Mapping[str, Any]) -> str:
+    key = event.get("assetKey") or event["checkedKey"]
+    return ":".join(["/".join(key["path"]), *([event["checkName"]] if "checkName" in event else [])])
 
 
 def _query(settings: Settings, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,9 +183,11 @@ def _query(settings: Settings, query: str, variables: Mapping[str, Any]) -> dict
             time.sleep(_POLL_SECONDS)
 
 
-def _ask(url: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+def _ask(
+    url: str, query: str, variables: Mapping[str, Any], timeout_seconds: float = _TIMEOUT_SECONDS
+) -> dict[str, Any]:
     response = httpx.post(
-        f"{url}/graphql", json={"query": query, "variables": dict(variables)}, timeout=_TIMEOUT_SECONDS
+        f"{url}/graphql", json={"query": query, "variables": dict(variables)}, timeout=timeout_seconds
     )
     response.raise_for_status()
     body = response.json()

@@ -1,10 +1,16 @@
-"""Names that other rooms and other programs rely on: location, jobs, groups, keys, tags."""
+"""Names that other rooms and other programs rely on: locations, jobs, groups, keys, tags."""
 
 from __future__ import annotations
 
-LOCATION = "shop_platform"
+# Two code locations, so that a dbt project that does not parse stops neither ingestion nor alerts. Each is served by a
+# process of its own, named after it.
+LOCATION_INGESTION = "ingestion"
+LOCATION_WAREHOUSE = "warehouse"
+MODULES = {
+    LOCATION_INGESTION: "shop_platform.orchestration.ingestion_location",
+    LOCATION_WAREHOUSE: "shop_platform.orchestration.warehouse_location",
+}
 REPOSITORY = "__repository__"
-MODULE = "shop_platform.orchestration.definitions"
 
 JOB_INGEST = "ingest"
 JOB_TRANSFORM = "transform"
@@ -13,6 +19,7 @@ JOB_FULL_PIPELINE = "full_pipeline"
 JOB_DAILY = "daily"
 JOB_NIGHTLY = "nightly"
 JOB_CHECK = "check_ingestion"
+JOB_RECONCILE = "reconcile"
 JOB_REPROCESS = "reprocess"
 
 # The first business day that can be built again; imports may bring in years from before the platform.
@@ -36,8 +43,16 @@ TEAM_ANALYTICS = "team:analytics"
 # Who asked for a run when it was neither a schedule nor a sensor; `ops.pipeline_runs.trigger` shows it.
 TAG_TRIGGER = "shop/trigger"
 
+JOBS_OF_INGESTION = frozenset({JOB_INGEST, JOB_CHECK, JOB_RECONCILE})
+
+ALL_TOPICS_KEY = ["raw", "all_topics"]
 LEDGER_KEY = ["ops", "ingest_batches"]
 REPROCESSED_KEY = ["ops", "reprocessed_days"]
+
+
+def location_of(job: str) -> str:
+    """Return the code location of a job."""
+    return LOCATION_INGESTION if job in JOBS_OF_INGESTION else LOCATION_WAREHOUSE
 
 
 def topic_key(subject: str) -> list[str]:

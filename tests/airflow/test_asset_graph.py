@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shop_platform.local import airflow_graph
-from shop_platform.orchestration.definitions import build
+from shop_platform.orchestration.warehouse_location import build
 from shop_platform.settings import load
 
 

@@ -13,11 +13,10 @@ import pytest
 from shop_platform.ingest.topics import ensure_topics
 from shop_platform.local.airflow import DAGS
 from shop_platform.local.broker.process import start_broker_process
-from shop_platform.local.ports import any_free
 from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.local.processes import Supervisor
 from shop_platform.orchestration import names
-from shop_platform.orchestration.instance import dagster_services, prepare_home
+from shop_platform.orchestration.instance import dagster_services, free_code_ports, prepare_home
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 from tests.airflow.client import AirflowClient, DagRun
@@ -45,7 +44,7 @@ def shop(
     folder = tmp_path_factory.mktemp("shop")
     warehouse = _new_warehouse(postgres_server, folder)
     supervisor = Supervisor(folder / "logs")
-    code_port = any_free()
+    code_ports = free_code_ports()
     try:
         with start_broker_process(folder / "broker") as broker:
             settings = warehouse.settings.model_copy(
@@ -55,12 +54,12 @@ def shop(
                 }
             )
             ensure_topics(settings)
-            prepare_home(settings, code_port=code_port)
-            code, web, daemon = dagster_services(settings, code_port=code_port, web_port=shop_dagster_port)
+            prepare_home(settings, code_ports=code_ports)
+            *before, daemon = dagster_services(settings, code_ports=code_ports, web_port=shop_dagster_port)
             try:
-                for service in (code, web):
+                for service in before:
                     supervisor.start(service)
-                for service in (code, web):
+                for service in before:
                     supervisor.wait_ready(service.name)
                 stop_sensors(settings)
                 supervisor.start(daemon)
@@ -78,11 +77,12 @@ def ask(settings: Settings, query: str, variables: dict[str, object]) -> dict[st
 
 
 def stop_sensors(settings: Settings) -> None:
-    repository = {"repositoryName": names.REPOSITORY, "repositoryLocationName": names.LOCATION}
-    found = ask(settings, _SENSORS, {"repository": repository})["sensorsOrError"]
-    for sensor in found["results"]:
-        stopped = ask(settings, _STOP, {"id": sensor["sensorState"]["id"]})["stopSensor"]
-        assert stopped["__typename"] == "StopSensorMutationResult", stopped
+    for location in names.MODULES:
+        repository = {"repositoryName": names.REPOSITORY, "repositoryLocationName": location}
+        found = ask(settings, _SENSORS, {"repository": repository})["sensorsOrError"]
+        for sensor in found["results"]:
+            stopped = ask(settings, _STOP, {"id": sensor["sensorState"]["id"]})["stopSensor"]
+            assert stopped["__typename"] == "StopSensorMutationResult", stopped
 
 
 def orders(settings: Settings) -> set[str]:
@@ -120,7 +120,7 @@ def test_the_exporter_finds_no_drift_between_the_running_dagster_and_the_committ
     done = subprocess.run(
         [
             *(binary("python"), "-m", "airflow_bridge.export_graph", "--check", "--url", shop.dagster_url),
-            *("--location", names.LOCATION, "--job", names.JOB_FULL_PIPELINE),
+            *("--location", names.LOCATION_WAREHOUSE, "--job", names.JOB_FULL_PIPELINE),
             *("--output", str(DAGS / "asset_graph.json")),
         ],
         env=clean_environment({"AIRFLOW_HOME": str(tmp_path)}),

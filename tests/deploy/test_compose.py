@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deploy.make_env import ROOT, filled
+from shop_platform.orchestration import names
 from tests.support.compose import compose, compose_available
 from tests.support.suites import require
 
@@ -66,7 +67,7 @@ def test_compose_accepts_the_file_with_every_choice_of_profiles(profiles: tuple[
 def test_every_service_of_the_platform_is_there(project: Json) -> None:
     assert set(project["services"]) == ONCE | {
         *("postgres", "kafka", "ingest", "refresher", "generator", "grafana", "dashboard"),
-        *("dagster-code", "dagster-webserver", "dagster-daemon"),
+        *("dagster-ingestion", "dagster-warehouse", "dagster-webserver", "dagster-daemon"),
         *("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"),
     }
 
@@ -151,9 +152,17 @@ def test_only_what_publishes_a_port_or_alerts_can_reach_the_outside(project: Jso
 
     # Alerts go out from where the sensors run.
     published = {name for name, service in project["services"].items() if service.get("ports")}
-    assert outside == published | {"dagster-code"}
+    assert outside == published | {"dagster-ingestion"}
     # A default network would be a second way out.
     assert set(project["networks"]) == {"edge", "app", "data"}
+
+
+def test_each_code_location_has_a_server_and_airflow_asks_one_of_them(project: Json) -> None:
+    for location, module in names.MODULES.items():
+        command = project["services"][f"dagster-{location}"]["command"]
+        assert {f"--location-name={location}", f"--module-name={module}"} <= set(command)
+    asked = json.loads(project["services"]["airflow-scheduler"]["environment"]["AIRFLOW_CONN_DAGSTER_DEFAULT"])
+    assert asked["extra"]["location"] == names.location_of(names.JOB_FULL_PIPELINE)
 
 
 def test_services_wait_for_what_they_need(project: Json) -> None:
@@ -181,7 +190,8 @@ def test_a_service_knows_the_passwords_of_its_own_roles_only(project: Json) -> N
     assert roles["refresher"] == {"TRANSFORM", "ORCHESTRATOR"}
     assert roles["dashboard"] == {"DASHBOARD"}
     assert roles["grafana"] == {"GRAFANA"}
-    assert roles["dagster-code"] == {"INGEST", "TRANSFORM", "ORCHESTRATOR"}
+    assert roles["dagster-ingestion"] == {"INGEST", "ORCHESTRATOR"}
+    assert roles["dagster-warehouse"] == {"INGEST", "TRANSFORM", "ORCHESTRATOR"}
     assert roles["dagster-webserver"] == roles["dagster-daemon"] == roles["dagster-migrate"] == {"ORCHESTRATOR"}
     assert roles["topics"] == roles["generator"] == roles["kafka"] == set()
     assert [name for name in roles if name.startswith("airflow") and roles[name]] == []

@@ -18,6 +18,7 @@ import yaml
 from deploy import healthcheck, make_env
 from deploy.make_env import ROOT
 from shop_platform.local.ports import any_free
+from shop_platform.orchestration import names
 from shop_platform.orchestration.instance import instance_configuration, workspace
 from shop_platform.settings import Role, load
 from shop_platform.warehouse.connect import connect
@@ -31,10 +32,10 @@ def test_dagster_in_containers_is_configured_like_dagster_on_a_laptop() -> None:
     assert committed == instance_configuration(load(data_dir=Path("/var/lib/shop")))
 
 
-def test_the_workspace_is_the_one_code_server_of_compose() -> None:
+def test_the_workspace_has_the_code_servers_of_compose() -> None:
     committed = yaml.safe_load((ROOT / "deploy/dagster/workspace.yaml").read_text("utf-8"))
 
-    assert committed == workspace(4000, "dagster-code")
+    assert committed == workspace({location: (f"dagster-{location}", 4000) for location in names.MODULES})
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)

@@ -1,4 +1,4 @@
-"""The code location, built once, and a whole platform with a real Dagster beside it."""
+"""The code locations, built once, and a whole platform with a real Dagster beside it."""
 
 from __future__ import annotations
 
@@ -15,32 +15,35 @@ from shop_platform.ingest.topics import ensure_topics
 from shop_platform.local.broker.process import start_broker_process
 from shop_platform.local.ports import any_free
 from shop_platform.local.processes import Supervisor
-from shop_platform.orchestration.definitions import build
-from shop_platform.orchestration.instance import dagster_services, prepare_home
+from shop_platform.orchestration.instance import dagster_services, free_code_ports, prepare_home
+from shop_platform.orchestration.locations import build_all
 from shop_platform.orchestration.manifest import ensure_manifest
 from shop_platform.settings import Settings, load
 from tests.conftest import _drop, _new_warehouse
+from tests.orchestration.graph import whole
 
 
 @dataclass(frozen=True)
-class CodeLocation:
-    """The repository Dagster would serve, the manifest it was made of, and the settings."""
+class CodeLocations:
+    """What Dagster would serve, apart and as one repository, the manifest it was made of, and the settings."""
 
+    by_name: dict[str, dg.Definitions]
     repository: dg.RepositoryDefinition
     manifest_path: Path
     settings: Settings
 
     @property
     def graph(self) -> Any:
-        """The asset graph."""
+        """The asset graph of all."""
         return self.repository.asset_graph
 
 
 @pytest.fixture(scope="session")
-def code_location(tmp_path_factory: pytest.TempPathFactory) -> CodeLocation:
-    """The code location without a database: nothing may be needed to load it."""
-    settings = load(data_dir=tmp_path_factory.mktemp("code-location"))
-    return CodeLocation(build(settings).get_repository_def(), ensure_manifest(settings), settings)
+def code_locations(tmp_path_factory: pytest.TempPathFactory) -> CodeLocations:
+    """The code locations without a database: nothing may be needed to load them."""
+    settings = load(data_dir=tmp_path_factory.mktemp("code-locations"))
+    made = build_all(settings)
+    return CodeLocations(made, whole(made), ensure_manifest(settings), settings)
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,10 @@ class Platform:
 
 @contextmanager
 def whole_platform(postgres_server: Any, folder: Path) -> Iterator[Platform]:
-    """Warehouse, broker, code server, web server and daemon, all real."""
+    """Warehouse, broker, code servers, web server and daemon, all real."""
     warehouse = _new_warehouse(postgres_server, folder)
     supervisor = Supervisor(folder / "logs")
-    code_port, web_port = any_free(), any_free()
+    code_ports, web_port = free_code_ports(), any_free()
     try:
         with start_broker_process(folder / "broker") as broker:
             settings = warehouse.settings.model_copy(
@@ -67,9 +70,9 @@ def whole_platform(postgres_server: Any, folder: Path) -> Iterator[Platform]:
                 }
             )
             ensure_topics(settings)
-            prepare_home(settings, code_port=code_port)
+            prepare_home(settings, code_ports=code_ports)
             try:
-                services = dagster_services(settings, code_port=code_port, web_port=web_port)
+                services = dagster_services(settings, code_ports=code_ports, web_port=web_port)
                 for service in services:
                     supervisor.start(service)
                 for service in services:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,14 @@ import dagster as dg
 GOLDEN = Path(__file__).with_name("graph.json")
 
 
-def describe(repository: dg.RepositoryDefinition) -> dict[str, Any]:
+def whole(locations: Mapping[str, dg.Definitions]) -> dg.RepositoryDefinition:
+    """Return the locations as one repository: the graph that Dagster's screen shows."""
+    return dg.Definitions.merge(*locations.values()).get_repository_def()
+
+
+def describe(locations: Mapping[str, dg.Definitions]) -> dict[str, Any]:
     """Return everything another room may rely on: keys, groups, dependencies, checks, jobs, schedules, sensors."""
-    graph: Any = repository.asset_graph
+    graph: Any = whole(locations).asset_graph
     assets = {}
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
@@ -24,6 +30,14 @@ def describe(repository: dg.RepositoryDefinition) -> dict[str, Any]:
             "upstream": sorted(parent.to_user_string() for parent in node.parent_keys),
             "checks": sorted(check.name for check in node.check_keys),
         }
+    return {
+        "assets": dict(sorted(assets.items())),
+        "locations": {name: _location(made.get_repository_def()) for name, made in locations.items()},
+    }
+
+
+def _location(repository: dg.RepositoryDefinition) -> dict[str, Any]:
+    graph: Any = repository.asset_graph
     jobs = {}
     for job in repository.get_all_jobs():
         if job.name.startswith("__"):
@@ -36,7 +50,7 @@ def describe(repository: dg.RepositoryDefinition) -> dict[str, Any]:
             "executor": job.executor_def.name,
         }
     return {
-        "assets": dict(sorted(assets.items())),
+        "makes": sorted(key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_executable),
         "jobs": dict(sorted(jobs.items())),
         "schedules": {
             schedule.name: {

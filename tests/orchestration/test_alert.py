@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import time
 
 import dagster as dg
@@ -11,9 +12,11 @@ from dagster._core.definitions.freshness import FreshnessState, FreshnessStateCh
 
 from shop_platform.errors import ShopError
 from shop_platform.orchestration import alert_store, webhook
+from shop_platform.orchestration.defs.operations import alert
 from shop_platform.orchestration.defs.operations.alert import build_alert_sensor
 from shop_platform.orchestration.defs.operations.run_status import record_run_status
 from shop_platform.orchestration.incidents import overdue
+from shop_platform.orchestration.launch import location_errors
 from shop_platform.settings import PROJECT_ROOT, Role, load
 from shop_platform.warehouse.connect import connect
 from tests.support.webhook import webhook as serve_webhook
@@ -56,6 +59,7 @@ class OnCall:
 
     def __init__(self, settings, instance, hook):
         self.settings, self.instance, self.hook = settings, instance, hook
+        self.away = {}
         self.sensor = build_alert_sensor({"marts": "Marts follow the events."})
 
     def run(self, job="transform"):
@@ -64,10 +68,10 @@ class OnCall:
     def tick(self, cursor=None):
         """Record, then alert, as after a restart: without a cursor."""
         record_run_status(dg.build_sensor_context(instance=self.instance), settings=self.settings)
-        context = dg.build_sensor_context(
-            instance=self.instance, cursor=cursor, repository_def=DEFINITIONS.get_repository_def()
-        )
-        return self.sensor(context, settings=self.settings).skip_message
+        context = dg.build_sensor_context(instance=self.instance, cursor=cursor)
+        result = self.sensor(context, settings=self.settings)
+        self.cursor = result.cursor
+        return result.skip_reason.skip_message
 
     def rows(self, query):
         with connect(self.settings, Role.ORCHESTRATOR) as connection:
@@ -80,12 +84,14 @@ class OnCall:
 
 
 @pytest.fixture
-def on_call(fresh_warehouse):
+def on_call(fresh_warehouse, monkeypatch):
     FIXED["is"] = False
     with serve_webhook() as hook, dg.DagsterInstance.ephemeral() as instance:
         update = {"dagster_public_url": "https://dagster.shop", "runbook_url": "https://docs.shop/runbooks/"}
         settings = load(**fresh_warehouse.settings.model_dump() | update | {"alert_webhook_url": hook.url})
-        yield OnCall(settings, instance, hook)
+        made = OnCall(settings, instance, hook)
+        monkeypatch.setattr(alert, "location_errors", lambda url, timeout_seconds: dict(made.away))
+        yield made
 
 
 def test_a_failed_run_is_told_with_link_failing_asset_first_line_and_runbook(on_call):
@@ -207,6 +213,8 @@ def test_a_check_that_made_a_run_fail_is_told_with_the_run_alone(on_call):
 
 
 def test_assets_older_than_promised_are_one_incident_per_layer(on_call):
+    FIXED["is"] = True
+    on_call.run()
     for key in (orders.key, behind_it.key):
         late(on_call.instance, key, FreshnessState.FAIL)
     on_call.tick()
@@ -218,6 +226,34 @@ def test_assets_older_than_promised_are_one_incident_per_layer(on_call):
         late(on_call.instance, key, FreshnessState.WARN)
     on_call.tick()
     assert [status for status, _ in on_call.hook.titles()] == ["firing", "resolved"]
+
+
+def test_a_code_location_that_stays_away_is_told_and_one_that_reloads_is_not(on_call):
+    on_call.away = {"warehouse": "DagsterUserCodeUnreachableError: Could not reach user code server"}
+    on_call.tick()
+    on_call.tick()
+    assert on_call.hook.received == [], "a lost cursor only makes it wait"
+    on_call.tick(on_call.cursor)
+    (told,) = on_call.hook.received
+    assert told["incident"] == "location:warehouse" and told["severity"] == "critical"
+    assert told["title"].startswith("code location warehouse is not loaded")
+    assert told["reason"] == on_call.away["warehouse"] and told["runbook_url"].endswith("/code-location.md")
+    on_call.away = {}
+    on_call.tick(on_call.cursor)
+    assert [status for status, _ in on_call.hook.titles()] == ["firing", "resolved"]
+
+
+def test_a_web_server_that_does_not_answer_is_told_and_holds_nothing_up(on_call, monkeypatch):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        on_call.settings = load(
+            **on_call.settings.model_dump() | {"dagster_url": f"http://127.0.0.1:{nobody.getsockname()[1]}"}
+        )
+        monkeypatch.setattr(alert, "location_errors", location_errors)
+        on_call.tick()
+        on_call.tick(on_call.cursor)
+    ((status, title),) = on_call.hook.titles()
+    assert (status, title) == ("firing", "Dagster's web server does not answer")
 
 
 @pytest.mark.parametrize("nobody", ["", "http://alerts.invalid/"])
@@ -245,12 +281,12 @@ def test_many_incidents_are_told_over_several_ticks(on_call):
 
 def test_a_text_names_some_assets_and_counts_the_others():
     (incident,) = overdue([f"marts/m{number}" for number in range(9)], {})
-    alert = alert_store.Alert(
+    claimed = alert_store.Alert(
         *(1, incident.key, incident.severity, incident.title, incident.detail, list(incident.assets)),
         *(None, incident.runbook, dt.datetime(2026, 1, 1, tzinfo=dt.UTC), None),
     )
     assert (
-        "assets: marts/m0, marts/m1, marts/m2, marts/m3, marts/m4 and 4 more" in webhook.message(alert, load())["text"]
+        "assets: marts/m0, marts/m1, marts/m2, marts/m3, marts/m4 and 4 more" in webhook.message(claimed, load())["text"]
     )
 
 
@@ -262,7 +298,7 @@ def test_a_wrong_address_is_refused_without_being_shown():
 
 def test_every_runbook_an_alert_may_name_is_there():
     source = (PROJECT_ROOT / "shop_platform" / "orchestration" / "incidents.py").read_text(encoding="utf-8")
-    for name in ("run-failed", "invariant-broken", "check-failed", "dead-letters", "refresher", "stale"):
+    for name in ("run-failed", "invariant-broken", "check-failed", "dead-letters", "refresher", "stale", "code-location"):
         assert f'"{name}"' in source
         assert (PROJECT_ROOT / "docs" / "runbooks" / f"{name}.md").is_file()
 

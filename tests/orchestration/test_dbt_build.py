@@ -15,19 +15,21 @@ import pytest
 
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.operations.dbt import DBT_PROJECT_DIR, dbt_environment
+from shop_platform.orchestration import warehouse_location
 from shop_platform.orchestration.dbt_build import exported, failures, new_run_folder
-from shop_platform.orchestration.definitions import build
+from shop_platform.orchestration.locations import build_all
 from shop_platform.orchestration.manifest import target_dir
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.locks import TRANSFORM_LOCK
+from tests.orchestration.graph import whole
 from tests.orchestration.shop_day import shop_day
 from tests.support.events import LedgerProducer
 
 
 def run(settings, job, **arguments):
     with dg.DagsterInstance.ephemeral() as instance:
-        repository = build(settings).get_repository_def()
+        repository = warehouse_location.build(settings).get_repository_def()
         return repository.get_job(job).execute_in_process(instance=instance, raise_on_error=False, **arguments)
 
 
@@ -39,10 +41,10 @@ def test_one_run_brings_events_to_the_marts_and_judges_everything(shop):
     assert result.success
     assert os.environ == before, "the run must leave its process as it found it"
     built = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
-    assert built >= {"raw/orders", "staging/stg_orders_placed", "marts/fct_orders", "marts/kpi_daily"}
+    assert built >= {"raw/all_topics", "raw/orders", "staging/stg_orders_placed", "marts/fct_orders", "marts/kpi_daily"}
     assert built >= {"dashboard/overview", "grafana/business", "grafana/pipeline", "ops/ingest_batches"}
     evaluations = result.get_asset_check_evaluations()
-    assert len(evaluations) == len(build(shop.settings).get_repository_def().asset_graph.asset_check_keys)
+    assert len(evaluations) == len(whole(build_all(shop.settings)).asset_graph.asset_check_keys)
     # Nothing came back today, and that is no error.
     assert {e.check_name for e in evaluations if not e.passed} <= {"newest_event_is_recent"}
     with connect(shop.settings, Role.DASHBOARD) as connection:
@@ -162,8 +164,8 @@ def test_dbt_ends_when_the_process_that_started_it_is_killed(fresh_warehouse):
         parent.wait()
 
 
-def test_old_artifacts_are_removed_and_the_newest_kept(tmp_path, code_location):
-    settings = code_location.settings.model_copy(update={"data_dir": tmp_path})
+def test_old_artifacts_are_removed_and_the_newest_kept(tmp_path, code_locations):
+    settings = code_locations.settings.model_copy(update={"data_dir": tmp_path})
     for number in range(30):
         folder = new_run_folder(settings, f"run-{number:02}")
         folder.mkdir()
@@ -172,10 +174,10 @@ def test_old_artifacts_are_removed_and_the_newest_kept(tmp_path, code_location):
     assert kept == [f"run-{number:02}" for number in range(10, 30)]
 
 
-def test_the_environment_is_put_back(code_location):
+def test_the_environment_is_put_back(code_locations):
     before = dict(os.environ)
-    with exported(code_location.settings):
-        assert os.environ["SHOP_PG_DATABASE"] == code_location.settings.pg_database
+    with exported(code_locations.settings):
+        assert os.environ["SHOP_PG_DATABASE"] == code_locations.settings.pg_database
     assert os.environ == before
 
 

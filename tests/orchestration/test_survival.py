@@ -71,17 +71,53 @@ def test_a_run_of_a_killed_code_server_is_ended_and_started_again(standing: Plat
     settings = standing.settings
     with in_the_middle_of_a_build(settings) as killed:
         assert run_workers(settings)
-        kill(settings, "api grpc")
+        kill(settings, names.MODULES[names.LOCATION_WAREHOUSE])
         assert orders(settings) == {"ord_1"}, "what was there can be read"
         # The run's process ends by itself and says nothing: as if both had been killed at once.
         poll(lambda: not run_workers(settings), 60)
         assert runs(settings)[killed] == "STARTED"
         poll(standing.supervisor.tend, 60)
-        standing.supervisor.wait_ready("dagster-code")
+        standing.supervisor.wait_ready("dagster-warehouse")
         poll(lambda: runs(settings)[killed] == "FAILURE", 240)
     poll(lambda: retries(settings, killed) == ["success"])
     verified = wait_for_run(settings, launch_job(settings, names.JOB_VERIFY))
     assert verified.succeeded, verified
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_each_code_location_does_its_work_while_the_other_is_away(standing: Platform) -> None:
+    settings = standing.settings
+    kill(settings, names.MODULES[names.LOCATION_WAREHOUSE])
+    LedgerProducer(settings, "survival").send(shop_day(3))
+    poll(lambda: "ord_3" in landed(settings), 120)
+    poll(lambda: "location:warehouse" in incidents(settings), 180)
+    poll(standing.supervisor.tend, 60)
+    standing.supervisor.wait_ready("dagster-warehouse")
+    poll(lambda: incidents(settings) == set(), 180)
+
+    kill(settings, names.MODULES[names.LOCATION_INGESTION])
+    poll(lambda: "ord_3" in orders(settings), 180)
+    LedgerProducer(settings, "survival").send(shop_day(4))
+    whole = wait_for_run(settings, launch_job(settings, names.JOB_FULL_PIPELINE))
+    assert whole.succeeded, whole
+    assert "ord_4" in orders(settings)
+    poll(standing.supervisor.tend, 60)
+    standing.supervisor.wait_ready("dagster-ingestion")
+
+
+def landed(settings: Settings) -> set[str]:
+    with connect(settings, Role.ORCHESTRATOR) as connection:
+        return {str(row[0]) for row in connection.execute("select distinct subject from raw.orders")}
+
+
+def incidents(settings: Settings) -> set[str]:
+    """The code locations that an open alert names."""
+    with connect(settings, Role.ORCHESTRATOR) as connection:
+        rows = connection.execute(
+            "select incident from ops.alerts where resolved_at is null and incident like 'location:%'"
+        ).fetchall()
+    return {str(row[0]) for row in rows}
 
 
 @pytest.mark.slow

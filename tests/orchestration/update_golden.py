@@ -5,11 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from shop_platform.orchestration.definitions import build
+from shop_platform.orchestration.locations import build_all
 from shop_platform.settings import load
 from tests.orchestration.graph import GOLDEN, as_text, describe
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        repository = build(load(data_dir=Path(folder))).get_repository_def()
-        GOLDEN.write_text(as_text(describe(repository)), encoding="utf-8")
+        GOLDEN.write_text(as_text(describe(build_all(load(data_dir=Path(folder))))), encoding="utf-8")

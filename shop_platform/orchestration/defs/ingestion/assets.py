@@ -1,17 +1,18 @@
 """Kafka topics as external assets, raw tables as one executable asset set downstream of them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import dagster as dg
 
 from shop_platform.events.registry import TOPICS, Topic
-from shop_platform.ingest.until_end import SubjectReport, ingest_until_end
+from shop_platform.ingest.until_end import IngestReport, SubjectReport, ingest_until_end
 from shop_platform.orchestration import names
 from shop_platform.orchestration.freshness import BY_SUBJECT, LEDGER
 from shop_platform.settings import Settings
 
 # A broker or a database that restarts is back within this time; two tries more than cover it.
-_RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+Metadata = dict[str, dg.MetadataValue | float | str | dict[str, int]]
 
 
 def _topic_spec(topic: Topic) -> dg.AssetSpec:
@@ -69,27 +70,35 @@ ledger_asset = dg.AssetSpec(
     specs=[_raw_spec(topic) for topic in TOPICS],
     can_subset=True,
     pool=names.POOL_INGEST,
-    retry_policy=_RETRY,
+    retry_policy=RETRY,
 )
 def raw_tables(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Bring the selected raw tables up to where their topics end now."""
-    subjects = {key.path[-1] for key in context.selected_asset_keys}
+    report, tables = read_topics(context, settings, {key.path[-1] for key in context.selected_asset_keys})
+    for subject, metadata in tables.items():
+        yield dg.MaterializeResult(asset_key=names.raw_key(subject), metadata=metadata)
+    context.log_event(ledger_event(report))
+
+
+def read_topics(
+    context: dg.AssetExecutionContext, settings: Settings, subjects: Collection[str]
+) -> tuple[IngestReport, dict[str, Metadata]]:
+    """Read the topics of ``subjects`` to where they end now; return the report, and what to show of each raw table."""
     report = ingest_until_end(settings, subjects=subjects)
     how = "waited for the continuous service" if report.waited_for_service else "read until the end"
     context.log.info("%s: %s", how, report.as_dict())
-    for subject in sorted(subjects):
-        yield dg.MaterializeResult(
-            asset_key=names.raw_key(subject), metadata=_metadata(report.by_subject[subject], how)
-        )
-    context.log_event(
-        dg.AssetMaterialization(names.LEDGER_KEY, description="Written with the rows.", metadata=report.as_dict())
-    )
+    return report, {subject: _metadata(report.by_subject[subject], how) for subject in sorted(subjects)}
 
 
-def _metadata(report: SubjectReport, how: str) -> dict[str, dg.MetadataValue | float | str | dict[str, int]]:
-    metadata: dict[str, dg.MetadataValue | float | str | dict[str, int]] = {
+def ledger_event(report: IngestReport) -> dg.AssetMaterialization:
+    """Return the news that the ledger was written together with the rows of ``report``."""
+    return dg.AssetMaterialization(names.LEDGER_KEY, description="Written with the rows.", metadata=report.as_dict())
+
+
+def _metadata(report: SubjectReport, how: str) -> Metadata:
+    metadata: Metadata = {
         "how": how,
         "messages": report.messages,
         "rows": report.landed,

@@ -47,11 +47,22 @@ def ledger_checks(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge each raw table by the ingestion's ledger."""
+    yield from (result for result in judge_ledger(settings) if key_of(result) in context.selected_asset_check_keys)
+
+
+def judge_ledger(settings: Settings) -> Iterator[dg.AssetCheckResult]:
+    """Judge the age of the newest event and the dead letters of every subject."""
     states = subject_states(settings)
-    for key in sorted(context.selected_asset_check_keys, key=lambda key: key.to_user_string()):
-        subject = key.asset_key.path[-1]
-        judge = judge_event_age if key.name == EVENT_AGE else judge_dead_letters
-        yield judge(subject, states.get(subject, SubjectState()))
+    for topic in TOPICS:
+        state = states.get(topic.subject, SubjectState())
+        yield judge_event_age(topic.subject, state)
+        yield judge_dead_letters(topic.subject, state)
+
+
+def key_of(result: dg.AssetCheckResult) -> dg.AssetCheckKey:
+    """Return the key of the check that gave ``result``."""
+    assert result.asset_key is not None and result.check_name is not None
+    return dg.AssetCheckKey(result.asset_key, result.check_name)
 
 
 # I1 is one statement about all topics together (an id must not land twice anywhere), so it is one check; it sits
@@ -79,12 +90,15 @@ def reconciliation_check(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult]:
     """Compare what was produced with what landed, as a whole and hour by hour."""
+    yield from (result for result in judge_everything(settings) if key_of(result) in context.selected_asset_check_keys)
+
+
+def judge_everything(settings: Settings) -> Iterator[dg.AssetCheckResult]:
+    """Judge I1 as a whole, and the hours of every subject; keep the reconciliation for the screens."""
     result = reconcile(settings, record=True)
-    for key in sorted(context.selected_asset_check_keys, key=lambda key: key.to_user_string()):
-        if key.name == RECONCILED:
-            yield judge_reconciliation(result)
-        else:
-            yield judge_hours(key.asset_key.path[-1], result.hours)
+    yield judge_reconciliation(result)
+    for topic in TOPICS:
+        yield judge_hours(topic.subject, result.hours)
 
 
 def judge_reconciliation(result: Reconciliation) -> dg.AssetCheckResult:

@@ -10,6 +10,7 @@ import dagster as dg
 from shop_platform.events.registry import TOPICS
 from shop_platform.orchestration import names
 from shop_platform.orchestration.batches import SubjectState, subject_states
+from shop_platform.orchestration.defs.ingestion.checks import key_of
 from shop_platform.orchestration.drift import WEEKS, Volume, unknown_fields, volumes
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
@@ -40,18 +41,18 @@ def drift_checks(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge each raw table by its own past and by the contract."""
-    topics = {topic.subject: topic for topic in TOPICS}
+    yield from (result for result in judge_drift(settings) if key_of(result) in context.selected_asset_check_keys)
+
+
+def judge_drift(settings: Settings) -> Iterator[dg.AssetCheckResult]:
+    """Judge volume, repetitions and fields of every subject."""
     states = subject_states(settings)
     with connect(settings, Role.ORCHESTRATOR) as connection:
         usual = volumes(connection, dt.datetime.now(dt.UTC), ZoneInfo(settings.shop_tz))
-        for key in sorted(context.selected_asset_check_keys, key=lambda key: key.to_user_string()):
-            subject = key.asset_key.path[-1]
-            if key.name == VOLUME:
-                yield judge_volume(subject, usual.get(subject))
-            elif key.name == DUPLICATES:
-                yield judge_duplicates(subject, states.get(subject, SubjectState()))
-            else:
-                yield judge_fields(subject, unknown_fields(connection, topics[subject]))
+        for topic in TOPICS:
+            yield judge_volume(topic.subject, usual.get(topic.subject))
+            yield judge_duplicates(topic.subject, states.get(topic.subject, SubjectState()))
+            yield judge_fields(topic.subject, unknown_fields(connection, topic))
 
 
 def judge_volume(subject: str, volume: Volume | None) -> dg.AssetCheckResult:

@@ -1,14 +1,19 @@
-"""Tell somebody: a run that failed, a check that blocks, an asset older than promised."""
+"""Tell somebody: a run that failed, a check that blocks, an asset older than promised, a code location that is away."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import dagster as dg
+import httpx
 from dagster._core.definitions.freshness import FreshnessState
 
+from shop_platform.errors import ShopError
 from shop_platform.orchestration.alert_store import claim, keep_in_step, not_told, told
-from shop_platform.orchestration.incidents import Incident, failed_checks, failed_jobs, overdue
+from shop_platform.orchestration.incidents import Incident, failed_checks, failed_jobs, overdue, unloaded
+from shop_platform.orchestration.launch import location_errors
+from shop_platform.orchestration.text import first_line
 from shop_platform.orchestration.webhook import message, post
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
@@ -16,6 +21,7 @@ from shop_platform.warehouse.connect import connect
 INTERVAL_SECONDS = 30
 # A tick that has to tell of more than this goes on with the next one: no tick takes longer than four time-outs.
 _MESSAGES_PER_TICK = 4
+_WEB_TIMEOUT_SECONDS = 5.0
 
 
 def build_alert_sensor(reasons: Mapping[str, str]) -> dg.SensorDefinition:
@@ -27,17 +33,21 @@ def build_alert_sensor(reasons: Mapping[str, str]) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Keeps `ops.alerts` and tells `SHOP_ALERT_WEBHOOK_URL` when an incident begins or ends.",
     )
-    def alert(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
-        keys = context.repository_def.asset_graph.get_all_asset_keys() if context.repository_def else ()
-        failing = breaking_their_policy(context.instance, list(keys))
-        open_now = look(settings, overdue(failing, reasons))
-        url = settings.alert_url
-        if not url:
-            return dg.SkipReason(f"{open_now} incidents are open (ops.alerts); SHOP_ALERT_WEBHOOK_URL is not set.")
-        sent, refused = tell(settings, url)
-        return dg.SkipReason(
-            f"{open_now} incidents are open; {sent} messages were sent" + (f"; {refused}" if refused else "") + "."
-        )
+    def alert(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
+        # Of all code locations: an asset that is no longer defined is remembered until it is wiped.
+        failing = breaking_their_policy(context.instance, list(context.instance.get_asset_keys()))
+        away = locations_away(settings)
+        # One that is just reloading is away for a moment: what was away at the last tick too is an incident.
+        seen = set(json.loads(context.cursor)) if context.cursor else set()
+        lasting = {location: error for location, error in away.items() if location in seen}
+        open_now = look(settings, [*overdue(failing, reasons), *unloaded(lasting)])
+        said = f"{open_now} incidents are open (ops.alerts)"
+        if settings.alert_url:
+            sent, refused = tell(settings, settings.alert_url)
+            said += f"; {sent} messages were sent" + (f"; {refused}" if refused else "")
+        else:
+            said += "; SHOP_ALERT_WEBHOOK_URL is not set"
+        return dg.SensorResult(skip_reason=f"{said}.", cursor=json.dumps(sorted(away)))
 
     return alert
 
@@ -48,12 +58,20 @@ def breaking_their_policy(instance: dg.DagsterInstance, keys: list[dg.AssetKey])
     return [key.to_user_string() for key, record in records.items() if record.freshness_state is FreshnessState.FAIL]
 
 
-def look(settings: Settings, late: list[Incident]) -> int:
-    """Bring ``ops.alerts`` up to date, ``late`` assets included; return how many incidents are open."""
+def locations_away(settings: Settings) -> dict[str, str]:
+    """Return why a code location is not loaded, for each that is not; with no name, why the web server does not say."""
+    try:
+        return location_errors(settings.dagster_url, timeout_seconds=_WEB_TIMEOUT_SECONDS)
+    except (ShopError, httpx.HTTPError) as error:
+        return {"": f"{settings.dagster_url}: {first_line(str(error)) or type(error).__name__}"}
+
+
+def look(settings: Settings, found: list[Incident]) -> int:
+    """Bring ``ops.alerts`` up to date, with what was ``found`` elsewhere; return how many incidents are open."""
     with connect(settings, Role.ORCHESTRATOR) as connection:
         runs = failed_jobs(connection)
         checks = failed_checks(connection, told=[run.run_id for run in runs if run.run_id])
-        incidents = [*runs, *checks, *late]
+        incidents = [*runs, *checks, *found]
         keep_in_step(connection, incidents)
     return len(incidents)
 

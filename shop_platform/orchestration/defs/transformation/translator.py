@@ -19,8 +19,10 @@ class ShopTranslator(DagsterDbtTranslator):
         super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
-        """Add what dbt does not know: the service level."""
+        """Add what dbt does not know: the service level, and that a run of everything reads the topics first."""
         spec = super().get_asset_spec(manifest, unique_id, project)
+        if unique_id.startswith("model.") and reads_a_source(manifest["nodes"][unique_id]):
+            spec = spec.merge_attributes(deps=[names.ALL_TOPICS_KEY])
         if spec.freshness_policy is not None or unique_id.startswith("source."):
             return spec
         level = NIGHTLY if is_nightly(manifest["nodes"][unique_id]) else MODELS
@@ -43,6 +45,11 @@ class ShopTranslator(DagsterDbtTranslator):
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """Return dbt's description without the SQL: the manifest has it, and the code server's memory is dear."""
         return str(dbt_resource_props.get("description") or f"dbt {dbt_resource_props['name']}")
+
+
+def reads_a_source(dbt_resource_props: Mapping[str, Any]) -> bool:
+    """Tell whether a model is built of raw tables."""
+    return any(node.startswith("source.") for node in dbt_resource_props["depends_on"]["nodes"])
 
 
 def is_nightly(dbt_resource_props: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The asset jobs and their schedules."""
+"""The jobs that build models, and their schedules."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from collections.abc import Sequence
 import dagster as dg
 
 from shop_platform.orchestration import names
-from shop_platform.orchestration.defs.ingestion.assets import raw_tables
-from shop_platform.orchestration.defs.ingestion.checks import ledger_checks, reconciliation_check
-from shop_platform.orchestration.defs.ingestion.drift_checks import drift_checks
+from shop_platform.orchestration.defs import schedules
+from shop_platform.orchestration.defs.transformation.all_topics import all_topics
 from shop_platform.orchestration.defs.transformation.assets import OP_NAME
 
 # By the shop's clock. Half an hour after midnight the business day is over and most of its late events are there; five
 # in the morning is before anybody looks.
 NIGHTLY_AT = "30 0 * * *"
 DAILY_AT = "0 5 * * *"
-# A while after the hour, so that the hour that is judged has landed.
-CHECKS_AT = "15 * * * *"
 
 # One process per run: starting a process per step costs more than all of our steps but one.
 _EXECUTOR = dg.in_process_executor
@@ -33,20 +30,10 @@ def build_jobs(
 
     ``nightly`` are the models that wait for the night; ``hot_checks`` run once a day, the refresher tells them itself.
     """
-    raw = dg.AssetSelection.assets(raw_tables).without_checks()
-    ledger = dg.AssetSelection.checks(ledger_checks)
-    watched = ledger | dg.AssetSelection.checks(drift_checks)
-    # The reconciliation reads every id there is: once per full run, not with every handful of messages.
-    everything = raw | watched | dg.AssetSelection.checks(reconciliation_check) | dg.AssetSelection.assets(dbt_models)
+    everything = dg.AssetSelection.assets(all_topics, dbt_models)
     by_night = dg.AssetSelection.assets(*nightly)
     with_metadata = {"ops": {OP_NAME: {"config": {"column_metadata": True}}}}
     return [
-        dg.define_asset_job(
-            names.JOB_INGEST,
-            raw | ledger,
-            description="Brings every raw table up to the end of its topic.",
-            executor_def=_EXECUTOR,
-        ),
         dg.define_asset_job(
             names.JOB_TRANSFORM,
             dg.AssetSelection.assets(dbt_models),
@@ -74,12 +61,6 @@ def build_jobs(
             config=with_metadata,
         ),
         dg.define_asset_job(
-            names.JOB_CHECK,
-            watched,
-            description="Is the shop still sending, what it usually sends, and nothing broken, repeated or unknown?",
-            executor_def=_EXECUTOR,
-        ),
-        dg.define_asset_job(
             names.JOB_REPROCESS,
             dg.AssetSelection.assets(reprocessing),
             description="Builds business days again from raw, and whatever is new; one partition per day.",
@@ -90,18 +71,8 @@ def build_jobs(
 
 def build_schedules(jobs: Sequence[dg.UnresolvedAssetJobDefinition], shop_tz: str) -> list[dg.ScheduleDefinition]:
     """Return the schedules of those of ``jobs`` that have one, in the time zone ``shop_tz``."""
-    by_name = {job.name: job for job in jobs}
-    return [
-        dg.ScheduleDefinition(
-            name=name,
-            job=by_name[job],
-            cron_schedule=cron,
-            execution_timezone=shop_tz,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-        )
-        for name, job, cron in (
-            ("daily_at_five", names.JOB_DAILY, DAILY_AT),
-            ("nightly_after_midnight", names.JOB_NIGHTLY, NIGHTLY_AT),
-            ("checks_every_hour", names.JOB_CHECK, CHECKS_AT),
-        )
+    table = [
+        ("daily_at_five", names.JOB_DAILY, DAILY_AT),
+        ("nightly_after_midnight", names.JOB_NIGHTLY, NIGHTLY_AT),
     ]
+    return schedules.build(jobs, shop_tz, table)
