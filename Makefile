@@ -32,7 +32,7 @@ demo-once: $(READY) ## The same without a terminal; exits 0 only if both invaria
 
 # Two processes share the tests unless ARGS names some: most of them wait for servers, so two cores are half idle else.
 test: $(READY) ## Run every test whose needs this machine can meet (ARGS="tests/dbt -k money")
-	@$(PY) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadgroup)
+	@$(PY) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadgroup --no-loadscope-reorder)
 
 chaos: $(READY) ## Break everything on purpose, in full doses (ARGS="-k disk"); an hour or so
 	@SHOP_TEST_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)

@@ -22,6 +22,7 @@ from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.settings import Role, Settings, load
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.migrate import migrate
+from tests.support.order import rank
 from tests.support.suites import SUITES, SuiteSummary
 
 # Files whose tests start the whole stack, on the first ports that are free: two at once could take the same ones.
@@ -56,10 +57,11 @@ class Shop:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
-    """One embedded PostgreSQL for the whole session."""
+    """One embedded PostgreSQL for the whole session; it need not outlive the machine, so it does not wait for the disk."""
     folder = Path(tempfile.mkdtemp(prefix="shop-tests-pg-"))
     folder.chmod(0o755)
-    server = EmbeddedPostgres(folder / "pgdata", any_free(), "dev-only-admin", folder / "postgres.log")
+    unsafe = {"fsync": "off", "full_page_writes": "off"}
+    server = EmbeddedPostgres(folder / "pgdata", any_free(), "dev-only-admin", folder / "postgres.log", unsafe)
     server.start()
     yield server
     server.stop()
@@ -127,11 +129,18 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis_settings.load_profile("shop")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups in a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell a test's report which suites it is of, and keep each file's tests in one process: they share fixtures."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before xdist, which reads the groups in a hook of the same name
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Tell a test's report which suites it is of, and keep each file's tests in one process: they share fixtures.
+
+    Where several processes share the tests, the longest files come first (xdist would begin with those of most tests):
+    the last file to begin should not be the one that takes ten minutes.
+    """
     for item in items:
         names = [name for name in SUITES if item.get_closest_marker(name)]
         if names:
             item.user_properties.append(("suites", names))
         item.add_marker(pytest.mark.xdist_group(_STACK if item.path.name in _WITH_A_STACK else str(item.path)))
+    yield
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: rank(_STACK if item.path.name in _WITH_A_STACK else item.path.name))

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -49,13 +49,19 @@ log_min_duration_statement = '5s'
 
 
 class EmbeddedPostgres:
-    """One PostgreSQL server in ``data_dir`` on 127.0.0.1:``port``, a child of this process."""
+    """One PostgreSQL server in ``data_dir`` on 127.0.0.1:``port``, a child of this process.
 
-    def __init__(self, data_dir: Path, port: int, password: str, log_path: Path) -> None:
+    ``options`` are settings of the server that go before its configuration, by name.
+    """
+
+    def __init__(
+        self, data_dir: Path, port: int, password: str, log_path: Path, options: Mapping[str, str] | None = None
+    ) -> None:
         self.data_dir = data_dir
         self.port = port
         self._password = password
         self._log_path = log_path
+        self._options = [f"--{name}={value}" for name, value in (options or {}).items()]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, timeout_seconds: float = 60) -> None:
@@ -68,7 +74,7 @@ class EmbeddedPostgres:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                drop_root([str(BIN / "postgres"), "-D", str(self.data_dir), "-p", str(self.port)]),
+                drop_root([str(BIN / "postgres"), "-D", str(self.data_dir), "-p", str(self.port), *self._options]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

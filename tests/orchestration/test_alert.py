@@ -286,7 +286,8 @@ def test_a_text_names_some_assets_and_counts_the_others():
         *(None, incident.runbook, dt.datetime(2026, 1, 1, tzinfo=dt.UTC), None),
     )
     assert (
-        "assets: marts/m0, marts/m1, marts/m2, marts/m3, marts/m4 and 4 more" in webhook.message(claimed, load())["text"]
+        "assets: marts/m0, marts/m1, marts/m2, marts/m3, marts/m4 and 4 more"
+        in webhook.message(claimed, load())["text"]
     )
 
 
@@ -298,7 +299,15 @@ def test_a_wrong_address_is_refused_without_being_shown():
 
 def test_every_runbook_an_alert_may_name_is_there():
     source = (PROJECT_ROOT / "shop_platform" / "orchestration" / "incidents.py").read_text(encoding="utf-8")
-    for name in ("run-failed", "invariant-broken", "check-failed", "dead-letters", "refresher", "stale", "code-location"):
+    for name in (
+        "run-failed",
+        "invariant-broken",
+        "check-failed",
+        "dead-letters",
+        "refresher",
+        "stale",
+        "code-location",
+    ):
         assert f'"{name}"' in source
         assert (PROJECT_ROOT / "docs" / "runbooks" / f"{name}.md").is_file()
 
