@@ -57,7 +57,7 @@ class Shop:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
-    """One embedded PostgreSQL for the whole session; it need not outlive the machine, so it does not wait for the disk."""
+    """One embedded PostgreSQL for the session; it need not outlive the machine, so it does not wait for the disk."""
     folder = Path(tempfile.mkdtemp(prefix="shop-tests-pg-"))
     folder.chmod(0o755)
     unsafe = {"fsync": "off", "full_page_writes": "off"}
