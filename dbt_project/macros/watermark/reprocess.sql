@@ -4,7 +4,11 @@
     ordinary run in everything else: the same window, the same watermarks, at any moment, any number of times. -#}
 
 {% macro is_reprocessing() -%}
-    {{ return(var('reprocess_from') is not none and var('reprocess_to') is not none) }}
+    {%- set told = [var('reprocess_from'), var('reprocess_to')] | reject('none') | list -%}
+    {%- if told | length == 1 -%}
+        {%- do exceptions.raise_compiler_error("reprocess_from and reprocess_to go together: say the first and the last day.") -%}
+    {%- endif -%}
+    {{ return(told | length == 2) }}
 {%- endmacro %}
 
 
