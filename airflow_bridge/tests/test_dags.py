@@ -33,7 +33,7 @@ def test_every_asset_of_the_graph_has_a_watcher_wired_as_the_graph_is():
         above = {names[each] for each in node.upstream} or {"launch"}
         assert watchers[key].upstream_task_ids == above
     assert re.fullmatch(r"marts(_\d)?\.kpi_daily", names["marts/kpi_daily"])
-    assert names["raw/orders"] == "ingest.orders"
+    assert names["raw/all_topics"] == "ingest.all_topics"
     assert names["staging/stg_ingest_ledger"] == "staging.stg_ingest_ledger"
 
 

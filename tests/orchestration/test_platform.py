@@ -229,9 +229,10 @@ def at_rest(settings):
 
 
 def selector(sensor):
+    of_warehouse = sensor == "transform_on_watermark"
     return {
         "repositoryName": names.REPOSITORY,
-        "repositoryLocationName": names.LOCATION_INGESTION if sensor == "ingest_on_lag" else names.LOCATION_WAREHOUSE,
+        "repositoryLocationName": names.LOCATION_WAREHOUSE if of_warehouse else names.LOCATION_INGESTION,
         "sensorName": sensor,
     }
 

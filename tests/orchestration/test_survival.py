@@ -16,7 +16,7 @@ import pytest
 from shop_platform.orchestration import names, orphans
 from shop_platform.orchestration.defs.operations.orphans import end_orphaned_runs
 from shop_platform.orchestration.instance import home
-from shop_platform.orchestration.launch import launch_job, wait_for_run
+from shop_platform.orchestration.launch import launch_job, location_errors, wait_for_run
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 from tests.orchestration.conftest import Platform, whole_platform
@@ -95,6 +95,7 @@ def test_each_code_location_does_its_work_while_the_other_is_away(standing: Plat
     poll(lambda: "location:warehouse" in incidents(settings), 180)
     poll(standing.supervisor.tend, 60)
     standing.supervisor.wait_ready("dagster-warehouse")
+    poll(lambda: not location_errors(settings.dagster_url), 120)
 
     kill(settings, names.MODULES[names.LOCATION_INGESTION])
     LedgerProducer(settings, "survival").send(shop_day(4))
