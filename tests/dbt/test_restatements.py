@@ -77,6 +77,8 @@ def test_a_late_order_restates_its_closed_day_by_its_amounts_and_says_so(shop: S
         "shipping_amount": (0, 3, placed),
         "tax_amount": (Decimal("1.9"), Decimal("6.46"), placed),
         "total_amount": (Decimal("11.9"), Decimal("43.46"), placed),
+        "net_amount_base": (10, 34, placed),
+        "total_amount_base": (Decimal("11.9"), Decimal("43.46"), placed),
         "customers_count": (1, 2, placed),
         "new_customer_orders": (1, 2, placed),
         "new_customers": (1, 2, placed),
@@ -86,7 +88,7 @@ def test_a_late_order_restates_its_closed_day_by_its_amounts_and_says_so(shop: S
     assert (change["value_change"], change["was_final"], change["max_lateness_hours"]) == (24, False, 18)
     assert change["sample_event_ids"] == str(late.id)
     run = "(select max(started_at) from ops.transform_runs)"
-    assert shop.rows(f"select count(*) from marts.kpi_restatements where restated_at = {run}") == [(12,)]
+    assert shop.rows(f"select count(*) from marts.kpi_restatements where restated_at = {run}") == [(14,)]
     assert shop.one("select restatements_count, is_over from marts.kpi_day_status where date_day = '2026-03-01'") == {
         "restatements_count": 1,
         "is_over": True,
@@ -112,6 +114,22 @@ def test_what_a_report_said_can_be_read_again(shop: Shop) -> None:
     assert all(before[2] == after[1] for before, after in zip(sorted(moments), sorted(moments)[1:], strict=False))
 
 
+def test_a_cost_that_lands_late_restates_the_margin_and_nothing_else(shop: Shop) -> None:
+    _two_days(shop)
+    land_at(shop.settings, "2026-03-02 12:00", [e.product_created("desk", "2026-01-01 00:00")])
+    _run(shop)
+
+    restated = _restated(shop, "2026-03-01")
+    assert {measure: (old, new) for measure, (old, new, _) in restated.items()} == {
+        "costed_revenue_amount": (0, 10),
+        "cost_amount": (0, 4),
+        "margin_amount": (0, 6),
+        "margin_rate": (None, Decimal("0.6")),
+        "cost_coverage": (0, 1),
+        "margin_amount_base": (0, 6),
+    }
+
+
 def test_a_cancellation_restates_the_day_of_the_order_and_those_of_its_refunds(shop: Shop) -> None:
     _two_days(shop)
     land_at(shop.settings, "2026-03-02 11:00", [e.refund_issued("o1", "2026-03-02 10:30", [(1, "desk", "4.00")])])
@@ -130,6 +148,8 @@ def test_a_cancellation_restates_the_day_of_the_order_and_those_of_its_refunds(s
     assert second == {
         "refund_amount": (4, 0, cancelled),
         "net_amount": (6, 10, cancelled),
+        "refund_amount_base": (4, 0, cancelled),
+        "net_amount_base": (6, 10, cancelled),
         "refund_rate": (Decimal("0.4"), 0, cancelled),
     }
     assert _differences(shop) == {}
@@ -146,7 +166,7 @@ def test_what_changes_no_closed_day_makes_no_version(shop: Shop) -> None:
     land_at(shop.settings, "2026-03-02 11:05", [running, again, e.order_shipped("o1", "2026-03-02 11:00")])
     _run(shop)
 
-    assert _versions(shop) == before == 20
+    assert _versions(shop) == before == 29
     assert shop.rows("select count(*) from marts.kpi_restatements") == [(0,)]
 
 
@@ -319,7 +339,7 @@ def test_loading_a_history_at_once_publishes_it_and_restates_nothing(shop: Shop)
     _run(shop)
 
     assert shop.rows("select count(*) from marts.kpi_restatements") == [(0,)]
-    assert _versions(shop) == 19 * 20
+    assert _versions(shop) == 19 * 29
     # One row per day and type for the whole transaction, however many events it landed.
     assert shop.rows("select count(*), sum(events_count) from marts.fct_late_events") == [(20, 20)]
 
