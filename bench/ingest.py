@@ -145,7 +145,9 @@ def _copy(settings: Settings, rows: int) -> tuple[float, float]:
     total = cpu = 0.0
     for topic in TOPICS:
         table, path = f"raw.{topic.subject}", settings.data_dir / f"{topic.subject}.copy"
-        subprocess.run([*psql, "-c", f"\\copy {table} ({_COLUMNS}) to '{path}'"], env=environment, check=True)
+        # A partitioned table cannot be unloaded by its name.
+        unload = f"\\copy (select {_COLUMNS} from {table}) to '{path}'"  # noqa: S608 - constants
+        subprocess.run([*psql, "-c", unload], env=environment, check=True)
         with connect(settings, Role.ADMIN) as admin:
             admin.execute(sql.SQL("truncate {}").format(sql.Identifier("raw", topic.subject)))
         started = time.perf_counter()
