@@ -16,11 +16,10 @@ from shop_platform.local.broker.process import start_broker_process
 from shop_platform.local.ports import any_free
 from shop_platform.local.processes import Supervisor
 from shop_platform.orchestration.instance import dagster_services, free_code_ports, prepare_home
-from shop_platform.orchestration.locations import build_all
 from shop_platform.orchestration.manifest import ensure_manifest
 from shop_platform.settings import Settings, load
 from tests.conftest import _drop, _new_warehouse
-from tests.orchestration.graph import whole
+from tests.orchestration.graph import build_all, whole
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,18 @@ from typing import Any
 
 import dagster as dg
 
+from shop_platform.orchestration import ingestion_location, names, warehouse_location
+from shop_platform.settings import Settings
+
 GOLDEN = Path(__file__).with_name("graph.json")
+
+
+def build_all(settings: Settings) -> dict[str, dg.Definitions]:
+    """Return the definitions of every code location by its name."""
+    return {
+        names.LOCATION_INGESTION: ingestion_location.build(settings),
+        names.LOCATION_WAREHOUSE: warehouse_location.build(settings),
+    }
 
 
 def whole(locations: Mapping[str, dg.Definitions]) -> dg.RepositoryDefinition:

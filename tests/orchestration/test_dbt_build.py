@@ -17,12 +17,11 @@ from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.operations.dbt import DBT_PROJECT_DIR, dbt_environment
 from shop_platform.orchestration import warehouse_location
 from shop_platform.orchestration.dbt_build import exported, failures, new_run_folder
-from shop_platform.orchestration.locations import build_all
 from shop_platform.orchestration.manifest import target_dir
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.locks import TRANSFORM_LOCK
-from tests.orchestration.graph import whole
+from tests.orchestration.graph import build_all, whole
 from tests.orchestration.shop_day import shop_day
 from tests.support.events import LedgerProducer
 

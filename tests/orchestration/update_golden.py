@@ -5,9 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from shop_platform.orchestration.locations import build_all
 from shop_platform.settings import load
-from tests.orchestration.graph import GOLDEN, as_text, describe
+from tests.orchestration.graph import GOLDEN, as_text, build_all, describe
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
