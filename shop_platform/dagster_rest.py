@@ -1,4 +1,8 @@
-"""Report to Dagster over REST from a thread of its own: that Dagster is away never slows the work down."""
+"""Report to Dagster over REST from a thread of its own: that Dagster is away never slows the work down.
+
+Dagster shows a check as *Not evaluated* as soon as its asset was materialized after it. A service that works all
+the time therefore tells what it did as observations, and as a materialization only when the asset is checked next.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +45,10 @@ class IntervalReporter(ABC):
     @abstractmethod
     def flush(self) -> int:
         """Report what is pending; return how much was told."""
+
+    def _observation(self, asset: Sequence[str], description: str, metadata: dict[str, Any]) -> None:
+        """Raise ``httpx.HTTPError`` when Dagster did not take it."""
+        self._post("observation", asset, {"metadata": metadata, "description": description})
 
     def _materialization(self, asset: Sequence[str], description: str, metadata: dict[str, Any]) -> None:
         """Raise ``httpx.HTTPError`` when Dagster did not take it."""

@@ -62,7 +62,7 @@ BY_SUBJECT: dict[str, ServiceLevel] = {
 LEDGER = ServiceLevel(
     warn=36 * _HOUR,
     fail=72 * _HOUR,
-    reason="Reported by Dagster's own ingestion runs; the daily one is enough while a continuous service writes it.",
+    reason="Every batch writes it; it is reported when it is compared with what was produced, which happens daily.",
 )
 MODELS = ServiceLevel(
     warn=30 * _MINUTE,

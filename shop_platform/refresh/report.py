@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import httpx
 import structlog
@@ -16,18 +17,26 @@ from shop_platform.settings import Settings
 log = structlog.get_logger(__name__)
 
 
+# Slow tests rest long. The marts must not look stale meanwhile: the service levels for them begin at half an hour.
+_LONGEST_UNMATERIALIZED_SECONDS = 600.0
+
+
 class RefreshReporter(IntervalReporter):
-    """One materialization per hot model and interval (``SHOP_REFRESH_REPORT_SECONDS``); checks whenever they changed.
+    """An observation per hot model and interval (``SHOP_REFRESH_REPORT_SECONDS``), a materialization with the tests.
 
     A build every second would flood Dagster's storage, so builds are added up. The same sums go to
     ``ops.asset_materializations``, whether or not Dagster answers.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(settings.dagster_url, settings.refresh_report_seconds)
+        self._clock = clock
         self._builds: dict[str, Builds] = {}
+        self._unmaterialized: dict[str, Builds] = {}
+        self._materialized_at = clock()
+        self._tested = False
         self._checks: dict[HotCheck, Outcome] = {}
-        self._told: dict[str, bool] = {}
+        self._attempts: dict[HotCheck, Outcome] = {}
         self._journal = Journal(settings)
 
     def built(self, models: dict[str, HotModel], outcomes: Sequence[Outcome]) -> None:
@@ -38,24 +47,39 @@ class RefreshReporter(IntervalReporter):
                 if model is None or not (done.succeeded or done.failed):
                     continue
                 if done.succeeded:
-                    self._builds.setdefault(done.name, Builds(model.asset)).add(done)
-                if self._told.get(done.name) != done.succeeded:
-                    self._told[done.name] = done.succeeded
-                    self._checks[HotCheck(CHECK, model.asset)] = done
+                    for sums in (self._builds, self._unmaterialized):
+                        sums.setdefault(done.name, Builds(model.asset)).add(done)
+                check = HotCheck(CHECK, model.asset)
+                before, self._attempts[check] = self._attempts.get(check), done
+                if before is None or before.succeeded != done.succeeded:
+                    self._checks[check] = done
 
     def checked(self, outcomes: Sequence[Outcome]) -> None:
-        """Take the results of a round of tests."""
+        """Take the results of a round of tests; whether each model was built belongs to it."""
         with self._lock:
             self._checks.update({done.check: done for done in outcomes if done.check is not None})
+            self._checks.update(self._attempts)
+            self._tested = True
 
     def flush(self) -> int:
-        """Report what is pending; return how many materializations and checks Dagster took."""
+        """Report what is pending; return how many observations, materializations and checks Dagster took."""
         with self._lock:
+            due = self._tested or self._clock() - self._materialized_at >= _LONGEST_UNMATERIALIZED_SECONDS
             builds, self._builds = self._builds, {}
             checks, self._checks = self._checks, {}
+            sums = builds
+            if due:
+                sums, self._unmaterialized, self._tested = self._unmaterialized, {}, False
+                self._materialized_at = self._clock()
         self._record(list(builds.values()))
-        told = sum(self._tell_build(each) for each in builds.values())
-        return told + sum(self._tell_check(check, done) for check, done in checks.items())
+        told = {name for name, each in sums.items() if self._tell_build(each, materialized=due)}
+        if due and len(told) < len(sums):
+            with self._lock:
+                self._tested = True
+                self._unmaterialized = {
+                    name: each for name, each in sums.items() if name not in told
+                } | self._unmaterialized
+        return len(told) + sum(self._tell_check(check, done) for check, done in checks.items())
 
     def _record(self, builds: list[Builds]) -> None:
         try:
@@ -65,12 +89,13 @@ class RefreshReporter(IntervalReporter):
             log.warning("materializations_not_recorded", error=str(error).splitlines()[0])
             self._journal.close()
 
-    def _tell_build(self, builds: Builds) -> bool:
+    def _tell_build(self, builds: Builds, *, materialized: bool) -> bool:
         metadata = {"builds": builds.builds, "seconds": round(builds.seconds, 3)}
         if builds.rows is not None:
             metadata["rows_written"] = builds.rows
         try:
-            self._materialization(builds.asset, "Built by the resident refresher.", metadata)
+            tell = self._materialization if materialized else self._observation
+            tell(builds.asset, "Built by the resident refresher.", metadata)
         except httpx.HTTPError as error:
             log.debug("dagster_report_failed", asset="/".join(builds.asset), error=str(error))
             return False

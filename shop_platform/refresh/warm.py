@@ -13,11 +13,13 @@ from dbt.contracts.graph.manifest import Manifest
 from shop_platform.errors import ShopError
 from shop_platform.operations.dbt import dbt_environment
 from shop_platform.refresh.outcome import ERRORS, HotCheck, HotModel, Outcome
+from shop_platform.refresh.steady import Model, steady
 from shop_platform.settings import Settings
 
 SELECTOR = "hot"
 _TABLES = {"table", "incremental"}
-_QUIET = ("--no-use-colors", "--log-level", "none", "--log-level-file", "none", "--no-partial-parse")
+# Nobody reads dbt's own log here, nor the manifest and the results as files: writing those cost an eighth of a build.
+_QUIET = ("--no-use-colors", "--log-level", "none", "--log-level-file", "none", "--no-partial-parse", "--no-write-json")
 
 
 class WarmDbt:
@@ -30,6 +32,8 @@ class WarmDbt:
         self._manifest: Manifest | None = None
         self.models: dict[str, HotModel] = {}
         self.children: Mapping[str, list[str]] = {}
+        self._tests: dict[str, set[str]] = {}
+        self._besides: list[str] = []
 
     @contextmanager
     def ready(self) -> Iterator[WarmDbt]:
@@ -46,14 +50,20 @@ class WarmDbt:
             nodes = [node for node in self._nodes() if node.resource_type == "model" and node.name in names]
             self.models = {node.name: _model(node) for node in nodes if node.config.materialized in _TABLES}
             self.children = self._children()
+            self._tests, still = self._readable()
+            self._besides = sorted(still - names)
             yield self
         finally:
             os.environ.clear()
             os.environ.update(before)
 
     def prepare(self) -> list[Outcome]:
-        """Build everything of the selector, views included: what a new or a changed installation needs once."""
-        return self._outcomes(self._invoke("run", "--selector", SELECTOR))
+        """Build everything of the selector, views included: what a new or a changed installation needs once.
+
+        With it what only the tests read besides: the calendar, which no event changes, and views of hot tables.
+        """
+        hot = self._outcomes(self._invoke("run", "--selector", SELECTOR))
+        return hot + (self._outcomes(self._invoke("run", "--select", *self._besides)) if self._besides else [])
 
     def run(self, *, without: Collection[str] = ()) -> list[Outcome]:
         """Build the hot tables but those in ``without``; one that fails stops what reads it and nothing else."""
@@ -61,15 +71,12 @@ class WarmDbt:
         return self._outcomes(self._invoke("run", "--select", *names)) if names else []
 
     def test(self, *, without: Collection[str] = ()) -> list[Outcome]:
-        """Run the data tests of the hot tables but those in ``without``."""
-        names = sorted(set(self.models) - set(without))
-        if not names:
-            return []
-        # Cautious: a test that also reads a model which is not built here would judge rows of two moments.
-        found = self._invoke(
-            *("test", "--select", *names, "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious")
-        )
-        return self._outcomes(found)
+        """Run the data tests of the hot tables but those that read one of ``without``.
+
+        A test that also reads what others build would judge rows of two moments; it is left to a whole build.
+        """
+        names = sorted(name for name, reads in self._tests.items() if not reads & set(without))
+        return self._outcomes(self._invoke("test", "--select", *names)) if names else []
 
     def _invoke(self, *arguments: str) -> dbtRunnerResult:
         folders = ("--target-path", str(self._target), "--log-path", str(self._target))
@@ -106,6 +113,23 @@ class WarmDbt:
         )
         node = self._manifest.nodes.get(carrier)
         return HotCheck(test.name, _asset(node)) if node is not None else None
+
+    def _readable(self) -> tuple[dict[str, set[str]], set[str]]:
+        """Return the tests that may run here with the hot models each reads, and the models that stand still."""
+        models = {
+            node.unique_id: Model(node.config.materialized in _TABLES, tuple(node.depends_on.nodes))
+            for node in self._nodes()
+            if node.resource_type == "model"
+        }
+        names = {node.unique_id: node.name for node in self._nodes()}
+        hot = {unique_id for unique_id in models if names[unique_id] in self.models}
+        still = steady(models, hot)
+        tests = {
+            node.name: {names[parent] for parent in hot.intersection(node.depends_on.nodes)}
+            for node in self._nodes()
+            if node.resource_type == "test" and still.issuperset(node.depends_on.nodes)
+        }
+        return {name: reads for name, reads in tests.items() if reads}, {names[unique_id] for unique_id in still}
 
     def _nodes(self) -> list[Any]:
         assert self._manifest is not None

@@ -8,8 +8,8 @@ import uuid
 import dagster as dg
 import pytest
 
-from shop_platform.events.registry import TOPICS
 from shop_platform.ingest.until_end import ingest_until_end
+from shop_platform.orchestration import names
 from shop_platform.orchestration.batches import SubjectState, subject_states
 from shop_platform.orchestration.defs.ingestion.checks import (
     DEAD_LETTERS,
@@ -24,6 +24,8 @@ from shop_platform.orchestration.defs.ingestion.checks import (
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from tests.support.events import LedgerProducer, page_view
+
+LEDGER = names.LEDGER_KEY[-1]
 
 
 @pytest.mark.parametrize(
@@ -64,11 +66,11 @@ def test_the_state_is_read_from_the_ledger(shop):
     assert not results["orders", EVENT_AGE].passed, "nothing ever landed"
 
 
-def test_a_lost_event_is_an_error_on_the_raw_tables_and_its_hour_is_named(shop):
+def test_a_lost_event_is_an_error_on_the_ledger_and_its_hour_is_named(shop):
     LedgerProducer(shop.settings).send(page_view(n) for n in range(5))
     ingest_until_end(shop.settings)
     results = by_check(evaluate(reconciliation_check, shop))
-    assert set(results) == {("orders", RECONCILED)} | {(topic.subject, HOURS) for topic in TOPICS}
+    assert set(results) == {(LEDGER, RECONCILED), (LEDGER, HOURS)}
     assert all(result.passed for result in results.values())
     with connect(shop.settings, Role.ADMIN) as connection:
         ((partition,),) = connection.execute(
@@ -77,14 +79,21 @@ def test_a_lost_event_is_an_error_on_the_raw_tables_and_its_hour_is_named(shop):
     broken = {
         key: result for key, result in by_check(evaluate(reconciliation_check, shop)).items() if not result.passed
     }
-    assert set(broken) == {("orders", RECONCILED), ("web", HOURS)}
+    assert set(broken) == {(LEDGER, RECONCILED), (LEDGER, HOURS)}
     assert all(result.severity is dg.AssetCheckSeverity.ERROR for result in broken.values())
-    assert broken["orders", RECONCILED].metadata["counts"].value["missing"] == 1
-    (worst,) = broken["web", HOURS].metadata["worst"].value
+    assert broken[LEDGER, RECONCILED].metadata["counts"].value["missing"] == 1
+    (worst,) = broken[LEDGER, HOURS].metadata["worst"].value
     assert (worst["topic"], worst["partition"], worst["event_hour"], worst["difference"]) == (
         *("shop.web", partition, "2026-03-01T09:00:00+00:00", 1),
     )
-    assert f"shop.web/{partition}, 2026-03-01 09:00 UTC: 1 missing" in broken["web", HOURS].description
+    assert f"shop.web/{partition}, 2026-03-01 09:00 UTC: 1 missing" in broken[LEDGER, HOURS].description
+    assert broken[LEDGER, HOURS].metadata["off_by_topic"].value == {"shop.web": 1}
+
+
+def test_the_ledger_is_reported_in_the_run_that_checks_it_so_that_dagster_shows_its_checks(shop):
+    result = execute(reconciliation_check, shop)
+    (reported,) = (event for event in result.all_events if event.is_step_materialization)
+    assert reported.asset_key == dg.AssetKey(names.LEDGER_KEY)
 
 
 def by_check(results):
@@ -92,9 +101,13 @@ def by_check(results):
 
 
 def evaluate(checks, shop):
+    return execute(checks, shop).get_asset_check_evaluations()
+
+
+def execute(checks, shop):
     definitions = dg.Definitions(
         asset_checks=[checks],
         jobs=[dg.define_asset_job("only_checks", dg.AssetSelection.checks(checks))],
         resources={"settings": shop.settings},
     )
-    return definitions.resolve_job_def("only_checks").execute_in_process().get_asset_check_evaluations()
+    return definitions.resolve_job_def("only_checks").execute_in_process()

@@ -38,6 +38,8 @@ def standing(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> 
 @contextmanager
 def in_the_middle_of_a_build(settings: Settings) -> Iterator[str]:
     """A run of `transform` whose dbt has built some marts and waits for another one."""
+    # A build that the sensor asked for would wait for the lock in its stead.
+    poll(lambda: at_rest(settings))
     with connect(settings, Role.TRANSFORM) as other:
         other.execute("lock table marts.kpi_daily in access exclusive mode")
         run_id = launch_job(settings, names.JOB_TRANSFORM)

@@ -34,6 +34,7 @@ defs = dg.Definitions(assets=[dg.AssetSpec(key)], asset_checks=[checks])
 """
 QUERY = """{ assetNodeOrError(assetKey: {path: ["marts", "kpi_daily"]}) { ... on AssetNode {
   assetMaterializations { metadataEntries { label ... on IntMetadataEntry { intValue } } }
+  assetObservations { metadataEntries { label ... on IntMetadataEntry { intValue } } }
   assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { evaluation {
     success severity metadataEntries { label ... on TextMetadataEntry { text } } } } } } } } } }"""
 MODEL = HotModel("kpi_daily", "marts.kpi_daily", ("marts", "kpi_daily"))
@@ -53,8 +54,14 @@ def evaluations(url):
     return found
 
 
+def told(url, kind):
+    """Return (builds, rows written) of each event of the kind, the newest first."""
+    events = [{e["label"]: e.get("intValue") for e in event["metadataEntries"]} for event in asset(url)[kind]]
+    return [(event["builds"], event["rows_written"]) for event in events]
+
+
 @pytest.mark.slow
-def test_builds_are_added_up_and_failures_and_checks_are_told(tmp_path, fresh_warehouse):
+def test_builds_are_observed_and_a_round_of_tests_comes_with_the_materialization_it_is_about(tmp_path, fresh_warehouse):
     definitions = tmp_path / "definitions.py"
     definitions.write_text(DEFINITIONS)
     with running_dagster(definitions, "report", tmp_path / "home") as dagster:
@@ -65,28 +72,42 @@ def test_builds_are_added_up_and_failures_and_checks_are_told(tmp_path, fresh_wa
         with RefreshReporter(settings) as reporter:
             reporter.built(models, [Outcome("kpi_daily", "success", 0.5, rows=3)])
             reporter.built(models, [Outcome("kpi_daily", "success", 0.25, rows=1), Outcome("other", "success", 9)])
+            assert reporter.flush() == 2
+            assert reporter.flush() == 0
+            eventually(lambda: told(dagster.url, "assetObservations") == [(2, 4)])
+            reporter.built(models, [Outcome("kpi_daily", "success", 0.25, rows=2)])
             test = HotCheck("not_null_kpi_daily_x", MODEL.asset)
             reporter.checked([Outcome(test.name, "warn", 0.1, message="Got 2 results", check=test)])
             assert reporter.flush() == 3
-            assert reporter.flush() == 0
-            eventually(lambda: len(asset(dagster.url)["assetMaterializations"]) == 1)
-            metadata = {
-                e["label"]: e.get("intValue") for e in asset(dagster.url)["assetMaterializations"][0]["metadataEntries"]
-            }
-            assert (metadata["builds"], metadata["rows_written"]) == (2, 4)
-            eventually(lambda: len(evaluations(dagster.url)) == 2)
-            assert evaluations(dagster.url) == {
-                CHECK: (True, "ERROR", None), test.name: (False, "WARN", "Got 2 results")
-            }  # fmt: skip
+            eventually(lambda: told(dagster.url, "assetMaterializations") == [(3, 6)])
+            results = {CHECK: (True, "ERROR", None), test.name: (False, "WARN", "Got 2 results")}
+            eventually(lambda: evaluations(dagster.url) == results)
+            # While it goes on building, Dagster still shows what the tests said.
+            reporter.built(models, [Outcome("kpi_daily", "success", 0.5, rows=1)])
+            assert reporter.flush() == 1
+            eventually(lambda: told(dagster.url, "assetObservations") == [(1, 1), (2, 4)])
+            assert evaluations(dagster.url) == results
             # A failure is told once, not with every attempt, and builds nothing.
             for _ in range(3):
                 reporter.built(models, [Outcome("kpi_daily", "error", 0.1, message="column does not exist")])
             assert reporter.flush() == 1
             eventually(lambda: evaluations(dagster.url)[CHECK] == (False, "ERROR", "column does not exist"))
-            assert len(asset(dagster.url)["assetMaterializations"]) == 1
-    assert fetch(settings, "select asset, builds, seconds, row_count from ops.asset_materializations") == [
-        ("marts/kpi_daily", 2, 0.75, 4)
-    ]
+            assert told(dagster.url, "assetMaterializations") == [(3, 6)]
+    assert fetch(settings, "select asset, builds, seconds, row_count from ops.asset_materializations order by 2") == [
+        ("marts/kpi_daily", 1, 0.25, 2), ("marts/kpi_daily", 1, 0.5, 1), ("marts/kpi_daily", 2, 0.75, 4)
+    ]  # fmt: skip
+
+
+def test_tests_that_rest_for_long_do_not_make_a_mart_look_stale(fresh_warehouse, monkeypatch):
+    now = 1_000.0
+    reporter = RefreshReporter(fresh_warehouse.settings, lambda: now)
+    kinds = []
+    monkeypatch.setattr(reporter, "_post", lambda kind, *_: kinds.append(kind))
+    for _ in range(3):
+        reporter.built({"kpi_daily": MODEL}, [Outcome("kpi_daily", "success", 0.5, rows=3)])
+        reporter.flush()
+        now += 600
+    assert kinds == ["observation", "check", "materialization", "materialization"]
 
 
 def test_a_dagster_that_is_away_loses_no_check_and_no_record(fresh_warehouse):
@@ -110,6 +131,29 @@ def test_every_name_the_refresher_reports_is_one_that_the_code_location_knows(fr
         tests = warm.test()
     for model in warm.models.values():
         assert CHECK in graph["/".join(model.asset)]["checks"]
+    # What it does not test, Dagster shows as not evaluated after each of its materializations, until the next whole
+    # build: tests that compare a hot table with one that only a whole build brings up to date, or with the raw rows.
+    told_with_each_round = {(done.check.asset, done.check.name) for done in tests if done.check}
+    untold = {
+        check
+        for model in warm.models.values()
+        for check in graph["/".join(model.asset)]["checks"]
+        if check != CHECK and (model.asset, check) not in told_with_each_round
+    }
+    assert untold == {
+        "events_wait_for_their_order",
+        "fct_order_lines_has_one_product",
+        "fct_order_lines_was_sold_under_one_state_of_its_product",
+        "fct_orders_equals_its_payments",
+        "fct_orders_has_one_channel",
+        "fct_orders_has_one_country",
+        "fct_orders_has_one_customer",
+        "fct_sessions_has_one_channel",
+        "fct_sessions_has_one_country",
+        "relationships_fct_order_lines_product_id__product_id__ref_dim_products_",
+        "relationships_fct_orders_customer_id__customer_id__ref_dim_customers_",
+        "the_last_version_of_every_closed_day_is_kpi_daily",
+    }
     assert len(tests) > 50
     for done in tests:
         assert done.check is not None, done.name

@@ -1,4 +1,4 @@
-"""Asset checks of the raw tables: still fed, few dead letters, and nothing lost (invariant I1)."""
+"""Asset checks of the raw tables (still fed, few dead letters) and of the ledger: nothing lost (invariant I1)."""
 
 from collections.abc import Iterator
 
@@ -65,23 +65,14 @@ def key_of(result: dg.AssetCheckResult) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(result.asset_key, result.check_name)
 
 
-# I1 is one statement about all topics together (an id must not land twice anywhere), so it is one check; it sits
-# on the orders, where a loss costs most, and waits for every raw table. The hours come of the same look at everything.
+# I1 is one statement about all topics together (an id must not land twice anywhere), and it reads every id there is.
+# So it sits on the ledger, which is reported when it is compared with what was produced and not with every batch.
 reconciliation_specs = [
-    dg.AssetCheckSpec(
-        RECONCILED,
-        asset=names.raw_key("orders"),
-        additional_deps=[names.raw_key(topic.subject) for topic in TOPICS if topic.subject != "orders"],
-        description="I1: distinct produced event ids = landed + dead-lettered, disjoint, none twice.",
-    ),
-    *(
-        _spec(
-            topic.subject,
-            HOURS,
-            "In every partition and hour of event time: produced = in Kafka + landed + duplicates + dead letters.",
-        )
-        for topic in TOPICS
-    ),
+    dg.AssetCheckSpec(name, asset=names.LEDGER_KEY, description=description)
+    for name, description in (
+        (RECONCILED, "I1: distinct produced event ids = landed + dead-lettered, disjoint, none twice."),
+        (HOURS, "In every partition and hour of event time: produced = in Kafka + landed + duplicates + dead letters."),
+    )
 ]
 
 
@@ -90,40 +81,50 @@ def reconciliation_check(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult]:
     """Compare what was produced with what landed, as a whole and hour by hour."""
-    yield from (result for result in judge_everything(settings) if key_of(result) in context.selected_asset_check_keys)
-
-
-def judge_everything(settings: Settings) -> Iterator[dg.AssetCheckResult]:
-    """Judge I1 as a whole, and the hours of every subject; keep the reconciliation for the screens."""
     result = reconcile(settings, record=True)
+    context.op_execution_context.log_event(ledger_event(result))
+    yield from (each for each in judge_everything(result) if key_of(each) in context.selected_asset_check_keys)
+
+
+def ledger_event(result: Reconciliation) -> dg.AssetMaterialization:
+    """Return the news of what the ledger holds, as it was compared with what was produced."""
+    return dg.AssetMaterialization(
+        names.LEDGER_KEY, description="Compared with what was produced.", metadata=result.as_dict()
+    )
+
+
+def judge_everything(result: Reconciliation) -> Iterator[dg.AssetCheckResult]:
+    """Judge I1 as a whole and hour by hour."""
     yield judge_reconciliation(result)
-    for topic in TOPICS:
-        yield judge_hours(topic.subject, result.hours)
+    yield judge_hours(result.hours)
 
 
 def judge_reconciliation(result: Reconciliation) -> dg.AssetCheckResult:
     """ERROR: a lost or doubled event is the one thing never allowed."""
     return dg.AssetCheckResult(
         passed=result.holds,
-        asset_key=names.raw_key("orders"),
+        asset_key=dg.AssetKey(names.LEDGER_KEY),
         check_name=RECONCILED,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"counts": dg.MetadataValue.json(result.as_dict())},
     )
 
 
-def judge_hours(subject: str, hours: Hours) -> dg.AssetCheckResult:
-    """ERROR when one partition and hour of the subject does not add up; the worst are named."""
-    (topic,) = (topic.name for topic in TOPICS if topic.subject == subject)
-    off, counted = hours.off.get(topic, 0), hours.counted.get(topic, 0)
-    worst = [hour for hour in hours.worst if hour.topic == topic]
+def judge_hours(hours: Hours) -> dg.AssetCheckResult:
+    """ERROR when one partition and hour does not add up; the worst are named."""
+    off, counted, worst = sum(hours.off.values()), sum(hours.counted.values()), hours.worst
     return dg.AssetCheckResult(
         passed=not off,
-        asset_key=names.raw_key(subject),
+        asset_key=dg.AssetKey(names.LEDGER_KEY),
         check_name=HOURS,
         severity=dg.AssetCheckSeverity.ERROR,
         description=f"{off} of {counted} do not add up; {worst[0].sentence()}" if off else f"{counted} add up",
-        metadata={"hours": counted, "off": off, "worst": dg.MetadataValue.json([hour.as_dict() for hour in worst])},
+        metadata={
+            "hours": counted,
+            "off": off,
+            "off_by_topic": dg.MetadataValue.json(hours.off),
+            "worst": dg.MetadataValue.json([hour.as_dict() for hour in worst]),
+        },
     )
 
 

@@ -4,14 +4,13 @@ The raw tables belong to the code location `ingestion`, and a run never leaves i
 everything begins with this asset, which reads the topics itself and reports for the tables and their checks.
 """
 
-from collections.abc import Iterator
-
 import dagster as dg
 
 from shop_platform.events.registry import TOPICS
+from shop_platform.operations.verify import reconcile
 from shop_platform.orchestration import names
-from shop_platform.orchestration.defs.ingestion.assets import RETRY, ledger_event, read_topics
-from shop_platform.orchestration.defs.ingestion.checks import judge_everything, judge_ledger
+from shop_platform.orchestration.defs.ingestion.assets import RETRY, read_topics
+from shop_platform.orchestration.defs.ingestion.checks import judge_everything, judge_ledger, ledger_event
 from shop_platform.orchestration.defs.ingestion.drift_checks import judge_drift
 from shop_platform.orchestration.freshness import LEDGER
 from shop_platform.settings import Settings
@@ -34,18 +33,13 @@ def all_topics(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Set
     report, tables = read_topics(context, settings, {topic.subject for topic in TOPICS})
     for subject, metadata in tables.items():
         context.log_event(dg.AssetMaterialization(names.raw_key(subject), metadata=metadata))
-    context.log_event(ledger_event(report))
+    reconciled = reconcile(settings, record=True)
+    context.log_event(ledger_event(reconciled))
     failed = 0
-    for result in _judge(settings):
+    for result in (*judge_ledger(settings), *judge_drift(settings), *judge_everything(reconciled)):
         context.log_event(evaluation(result))
         failed += not result.passed
     return dg.MaterializeResult(metadata=report.as_dict() | {"failed_checks": failed})
-
-
-def _judge(settings: Settings) -> Iterator[dg.AssetCheckResult]:
-    yield from judge_ledger(settings)
-    yield from judge_drift(settings)
-    yield from judge_everything(settings)
 
 
 def evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
