@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
 
 from tests.dbt import events as e
+
+SEEDS = range(1, 1 + int(os.environ.get("SHOP_TEST_DBT_STREAMS", "1")))
+"""The streams that each law about streams is tried with. One takes a minute or two: more are asked for."""
 
 _START = dt.datetime(2026, 10, 20, tzinfo=dt.UTC)
 _PRODUCTS = ("desk", "lamp", "chair")

@@ -12,7 +12,7 @@ from shop_platform.warehouse.connect import connect
 from tests.dbt import events as e
 from tests.dbt.events_customers import basket, purchase, told_again
 from tests.dbt.project import Shop
-from tests.dbt.random_shop import random_stream, split
+from tests.dbt.random_shop import SEEDS, random_stream, split
 
 _MARTS = (
     *("dim_customers", "cohort_retention", "dim_products", "product_performance", "basket_affinity"),
@@ -26,7 +26,7 @@ _BUILD = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_stream_in_random_batches_ends_in_the_rows_of_a_full_refresh(shop: Shop, seed: int) -> None:
     shop.dbt.run()
     for batch in split(random_stream(seed), batches=3, seed=seed):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from decimal import Decimal
 
 import pytest
@@ -12,14 +11,11 @@ from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from tests.dbt import events as e
 from tests.dbt.project import Shop
-from tests.dbt.random_shop import random_stream, split
-
-# More of them: SHOP_TEST_DBT_STREAMS=50
-_SEEDS = range(int(os.environ.get("SHOP_TEST_DBT_STREAMS", "2")))
+from tests.dbt.random_shop import SEEDS, random_stream, split
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_stream_in_random_batches(shop: Shop, seed: int) -> None:
     stream = random_stream(seed)
 

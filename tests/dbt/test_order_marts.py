@@ -12,7 +12,7 @@ from shop_platform.warehouse.connect import connect
 from tests.dbt import events as e
 from tests.dbt import events_orders as o
 from tests.dbt.project import Shop
-from tests.dbt.random_shop import random_stream, split
+from tests.dbt.random_shop import SEEDS, random_stream, split
 
 _MARTS = (
     *("fct_orders", "fct_order_lines", "fct_refunds", "fct_order_status_history", "fct_refund_lines"),
@@ -53,7 +53,7 @@ def _names(prefix: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_stream_in_batches_ends_in_the_marts_of_a_full_refresh(shop: Shop, seed: int) -> None:
     stream = o.with_money_and_returns(random_stream(seed), seed)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import random
 from decimal import Decimal
 from typing import Any
@@ -15,9 +14,8 @@ from shop_platform.warehouse.connect import connect
 from tests.dbt import events as e
 from tests.dbt.landing import land_at
 from tests.dbt.project import Shop
-from tests.dbt.random_shop import random_stream, split
+from tests.dbt.random_shop import SEEDS, random_stream, split
 
-_SEEDS = range(int(os.environ.get("SHOP_TEST_DBT_STREAMS", "2")))
 _MARTS = ("kpi_daily", "kpi_daily_versions", "kpi_restatements", "kpi_day_status", "fct_late_events")
 _ABOVE = ("--select", *(f"+{mart}" for mart in _MARTS))
 
@@ -345,7 +343,7 @@ def test_loading_a_history_at_once_publishes_it_and_restates_nothing(shop: Shop)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_stream_landing_over_days_is_logged_to_the_figure_and_explained(shop: Shop, seed: int) -> None:
     stream = random_stream(seed)
     moments = sorted(random.Random(seed).sample(range(24, 300), 5))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from decimal import Decimal
@@ -15,17 +14,16 @@ from shop_platform.warehouse.connect import connect
 from tests.dbt import events as e
 from tests.dbt import events_web as w
 from tests.dbt.project import Shop
-from tests.dbt.random_shop import split
+from tests.dbt.random_shop import SEEDS, split
 
 _WEB = ("fct_events", "fct_carts", "fct_abandoned_carts", "funnel_daily")
 _MARKETING = ("fct_marketing_touches", "fct_attribution", "channel_performance", "dim_channels", "dim_geography")
 _TOUCHES = "marts.fct_marketing_touches"
 _MANY = 6000
-_SEEDS = range(int(os.environ.get("SHOP_TEST_DBT_STREAMS", "2")))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_stream_in_random_batches(shop: Shop, seed: int) -> None:
     stream = w.random_web_stream(seed)
 
