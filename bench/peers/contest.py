@@ -89,7 +89,7 @@ def _watch(stage: Stage, admin: psycopg.Connection[Any], contestant: Contestant,
     while True:
         ended = running.process.poll()
         cpu = max(cpu, running.cpu_seconds() or 0.0)
-        now = _size(admin, contestant)
+        now = size_of(admin, contestant.schema, contestant.table)
         if now != size:
             size, grown = now, time.monotonic()
         quiet = time.monotonic() - grown
@@ -114,9 +114,15 @@ def _watch(stage: Stage, admin: psycopg.Connection[Any], contestant: Contestant,
     return Run(rows, last_commit - running.started_at, cpu, server, complete=through)
 
 
-def _size(admin: psycopg.Connection[Any], contestant: Contestant) -> int:
-    name = f"{contestant.schema}.{contestant.table}"
-    row = admin.execute("select coalesce(pg_relation_size(to_regclass(%s)), 0)", [name]).fetchone()
+def size_of(admin: psycopg.Connection[Any], schema: str, table: str) -> int:
+    """Return the bytes of a table with its partitions; 0 while there is none."""
+    name = f"{schema}.{table}"
+    # A partitioned table has no size of its own, and one that is not partitioned no tree.
+    row = admin.execute(
+        "select coalesce(sum(pg_relation_size(part)), 0) from"
+        " (select to_regclass(%(name)s) as part union select relid from pg_partition_tree(to_regclass(%(name)s))) as t",
+        {"name": name},
+    ).fetchone()
     return int(row[0]) if row else 0
 
 

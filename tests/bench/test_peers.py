@@ -7,12 +7,15 @@ import pytest
 
 from bench.ingest_peers import run
 from bench.peers.columns import data_columns
+from bench.peers.contest import size_of
 from bench.peers.contestants import KEYS
 from bench.peers.environments import AIVEN_VERSION, connector_version, pinned_version, pom_version, requirements_of
 from bench.peers.figures import Entry, Round, Run, middle, row, started_at, table
 from bench.peers.jdbc import MAKERS, schema_content
 from bench.peers.stack import landable_id
 from shop_platform.errors import ShopError
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
 from tests.support.events import page_view
 
 ENTRY = Entry("tool", "A tool", "1.2.3", "at least once", "a|b")
@@ -174,3 +177,14 @@ def test_an_unknown_peer_is_named_with_those_that_are_known(monkeypatch: pytest.
     with pytest.raises(ShopError, match="flink") as caught:
         run()
     assert "mq_bridge" in caught.value.hint
+
+
+def test_the_size_of_a_table_counts_its_partitions_and_of_one_that_is_not_there_yet_nothing(fresh_warehouse) -> None:
+    with connect(fresh_warehouse.settings, Role.ADMIN) as admin:
+        admin.execute("create table parted (n integer) partition by range (n)")
+        admin.execute("create table part partition of parted for values from (0) to (100)")
+        admin.execute("create table plain (n integer)")
+        assert [size_of(admin, "public", name) for name in ("parted", "plain", "missing")] == [0, 0, 0]
+        admin.execute("insert into parted values (1)")
+        admin.execute("insert into plain values (1)")
+        assert [size_of(admin, "public", name) for name in ("parted", "plain")] == [8192, 8192]
