@@ -20,13 +20,15 @@ from bench.stack import measuring_stack
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPICS
 from shop_platform.generator.history import run_history
+from shop_platform.ingest.encode import COLUMNS, PERSONAL_COLUMNS
 from shop_platform.ingest.lag import end_offsets, stored_offsets
 from shop_platform.local.postgres import BIN, EmbeddedPostgres
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
 _COMMAND = "make bench ONLY=ingest"
-_COLUMNS = "event_id, event_type, source, subject, event_time, data, kafka_partition, kafka_offset"
+# All that the service writes of events: what is personal about them has a table of its own.
+_TABLES = [(f"raw.{topic.subject}", COLUMNS) for topic in TOPICS] + [("pii.personal_data", PERSONAL_COLUMNS)]
 _WAIT_SECONDS = 300
 # A shop that is busy enough for throughput to matter: some 700,000 events.
 _DAYS, _ORDERS_PER_DAY = 15, 400
@@ -140,19 +142,18 @@ def _postmaster(server: EmbeddedPostgres) -> int:
 
 
 def _copy(settings: Settings, rows: int) -> tuple[float, float]:
-    """Unload every raw table, empty it and load it again by psql; return seconds and the server's CPU µs per row."""
+    """Unload every table, empty it and load it again by psql; return seconds and the server's CPU µs per event."""
     psql, environment = _psql(settings)
     total = cpu = 0.0
-    for topic in TOPICS:
-        table, path = f"raw.{topic.subject}", settings.data_dir / f"{topic.subject}.copy"
+    for table, columns in _TABLES:
+        path = settings.data_dir / f"{table}.copy"
         # A partitioned table cannot be unloaded by its name.
-        unload = f"\\copy (select {_COLUMNS} from {table}) to '{path}'"  # noqa: S608 - constants
+        unload = f"\\copy (select {columns} from {table}) to '{path}'"  # noqa: S608 - constants
         subprocess.run([*psql, "-c", unload], env=environment, check=True)
-        with connect(settings, Role.ADMIN) as admin:
-            admin.execute(sql.SQL("truncate {}").format(sql.Identifier("raw", topic.subject)))
+        _empty(settings, table)
         started = time.perf_counter()
         # pg_sleep keeps the backend for a moment, so that its processor time can be read.
-        load = ["-At", "-c", f"\\copy {table} ({_COLUMNS}) from '{path}'", "-c", "select pg_backend_pid()"]
+        load = ["-At", "-c", f"\\copy {table} ({columns}) from '{path}'", "-c", "select pg_backend_pid()"]
         load += ["-c", "select pg_sleep(1)"]
         with subprocess.Popen([*psql, *load], env=environment, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -165,29 +166,31 @@ def _copy(settings: Settings, rows: int) -> tuple[float, float]:
 
 
 def _ceiling(settings: Settings) -> float:
-    """Return the seconds of two psql at once for the rows that are there, each with half of the partitions.
+    """Return the seconds of two psql at once for the rows that are there, each with half of the subjects.
 
-    They send ready rows in binary format: nothing is read from Kafka, parsed, checked or deduplicated. No client is
-    faster on this machine.
+    They send ready rows in binary format: nothing is read from Kafka, parsed, checked or deduplicated.
     """
     psql, environment = _psql(settings)
     loads: list[list[str]] = [[], []]
-    for topic in TOPICS:
-        table = f"raw.{topic.subject}"
+    for table, columns in _TABLES:
         for half, load in enumerate(loads):
-            path = settings.data_dir / f"{topic.subject}.{half}.copy"
-            query = f"select {_COLUMNS} from {table} where kafka_partition % 2 = {half}"  # noqa: S608 - constants
+            path = settings.data_dir / f"{table}.{half}.copy"
+            query = f"select {columns} from {table} where hashtext(subject) % 2 {'=' if half else '<>'} 0"  # noqa: S608 - constants
             unload = f"\\copy ({query}) to '{path}' with (format binary)"
             subprocess.run([*psql, "-c", unload], env=environment, check=True)
-            load += ["-c", f"\\copy {table} ({_COLUMNS}) from '{path}' with (format binary)"]
-    with connect(settings, Role.ADMIN) as admin:
-        for topic in TOPICS:
-            admin.execute(sql.SQL("truncate {}").format(sql.Identifier("raw", topic.subject)))
+            load += ["-c", f"\\copy {table} ({columns}) from '{path}' with (format binary)"]
+    for table, _ in _TABLES:
+        _empty(settings, table)
     started = time.perf_counter()
     both = [subprocess.Popen([*psql, *load], env=environment) for load in loads]
     if any(process.wait() for process in both):
         raise ShopError("psql did not load the rows again", "Its output is above.")
     return time.perf_counter() - started
+
+
+def _empty(settings: Settings, table: str) -> None:
+    with connect(settings, Role.ADMIN) as admin:
+        admin.execute(sql.SQL("truncate {}").format(sql.Identifier(*table.split("."))))
 
 
 def _psql(settings: Settings) -> tuple[list[str], dict[str, str]]:

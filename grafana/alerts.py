@@ -1,4 +1,4 @@
-"""The three alert rules, and whom they tell."""
+"""The alert rules, and whom they tell."""
 
 # ruff: noqa: S608 - every part of these queries is a constant of this package.
 from __future__ import annotations
@@ -14,6 +14,8 @@ RECEIVER = "shop-on-call"
 WEBHOOK_VARIABLE = "SHOP_ALERT_WEBHOOK_URL"
 RUNBOOK_VARIABLE = "SHOP_RUNBOOK_URL"
 _WEEK = 7 * 24 * 3600
+# The checks of the raw tables run every ten minutes. One may wait behind a long run, two in a row do not come.
+_SILENT_SECONDS = 25 * 60
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,23 @@ order by 1""",
             "long. In the first case look at the transform runs, in the second at the source of the events."
         ),
         runbook="marts-stale",
+    ),
+    Rule(
+        uid="shop-orchestration-silent",
+        title="Dagster is silent",
+        sql="""\
+select 'Dagster' as subject, greatest(extract(epoch from now() - max(ended_at)), 0)::double precision as seconds
+from ops.pipeline_runs
+having max(ended_at) is not null""",
+        above=_SILENT_SECONDS,
+        pending_for="1m",
+        severity="critical",
+        summary="No run of Dagster has ended for 25 minutes, and one ends every ten",
+        description=(
+            "Its daemon, its web server or the code location of the ingestion is away, so that nobody checks, builds "
+            "what follows hourly or daily, or alerts from there. The continuous services go on."
+        ),
+        runbook="code-location",
     ),
 )
 

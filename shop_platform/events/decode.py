@@ -163,7 +163,8 @@ class Contract:
                         if strings[0] == event.subject and fits(join(strings)):
                             if b"\\" in value:  # one character is looked for many times faster than two
                                 _refuse_forbidden_characters(bytes(event.data).decode(), event.type)
-                            _refuse_time_beyond_the_calendar(event.time)
+                            if not 1 < event.time.year < 9999:
+                                _refuse_time_beyond_the_calendar(event.time)
                             return event
                 except (msgspec.DecodeError, RecursionError):
                     pass

@@ -58,6 +58,8 @@ class PartitionReader:
         self._committed: dict[Place, Position] = {}
         self._read: dict[Place, Position] = {}
         self._top_ids: dict[Place, bytes] = {}
+        self.polled = 0, 0.0
+        """How many messages the last step read, and in how many seconds."""
         self._generation = 0
         self._problem: Exception | None = None
         self._writing: Future[list[Written]] | None = None
@@ -153,7 +155,9 @@ class PartitionReader:
         (:meth:`drain` waits for it).
         """
         generation = self._generation
+        began = time.monotonic()
         polled: list[Any] = list(self._consumer.consume(max_messages, linger_seconds))
+        self.polled = len(polled), time.monotonic() - began
         if self._problem is not None:
             problem, self._problem = self._problem, None
             raise problem
@@ -200,15 +204,15 @@ class PartitionReader:
         self._states = states
 
     def _sort(self, polled: list[Any]) -> Batch | None:
-        messages, ends = [], []
-        for message in polled:
-            error = message.error()
-            if error is None:
-                messages.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                ends.append(message)
-            else:
-                self._judge_error(error)
+        messages, ends = polled, []
+        # Two passes, because most batches are messages only.
+        if others := [message for message in polled if message.error() is not None]:
+            messages = [message for message in polled if message.error() is None]
+            for message in others:
+                if message.error().code() == KafkaError._PARTITION_EOF:
+                    ends.append(message)
+                else:
+                    self._judge_error(message.error())
         marks = {
             place: Mark(position.next_offset, position.watermark_us, self._top_ids[place])
             for place, position in self._read.items()

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException
 
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPICS
+from shop_platform.ingest.appetite import Appetite
 from shop_platform.ingest.behind import BehindWatch
 from shop_platform.ingest.halts import record_halt
 from shop_platform.ingest.health import HALTED, RUNNING, STARTING, WAITING, Health, HealthServer, Watchdog
@@ -83,9 +84,12 @@ def _serve(
         reader.subscribe()
         log.info("ingest_started", writer=reader.writer)
         pulse = _Pulse(reader, health, BehindWatch(settings))
+        linger = settings.ingest_linger_ms / 1000
+        appetite = Appetite(settings.ingest_batch_messages, linger)
         try:
             while not stop.is_set():
-                written = reader.step(settings.ingest_batch_messages, settings.ingest_linger_ms / 1000)
+                written = reader.step(appetite.messages, linger)
+                appetite.fed(*reader.polled)
                 pulse.beat(written)
                 reporter.add(written, pulse.lag_by_topic)
                 if progress:

@@ -37,8 +37,13 @@ def alerting(connection: Connection, uid: str) -> set[str]:
     return {label for label, state in states(connection, RULES[uid]).items() if state == "Alerting"}
 
 
-def test_there_are_the_three_rules() -> None:
-    assert set(RULES) == {"shop-ingestion-behind", "shop-pipeline-failed", "shop-marts-stale"}
+def test_there_are_the_four_rules() -> None:
+    assert set(RULES) == {
+        "shop-ingestion-behind",
+        "shop-pipeline-failed",
+        "shop-marts-stale",
+        "shop-orchestration-silent",
+    }
 
 
 @pytest.mark.parametrize("uid", RULES)
@@ -176,3 +181,16 @@ class TestMarts:
         operations.built(admin)
 
         assert alerting(grafana, "shop-marts-stale") == set()
+
+
+@pytest.mark.usefixtures("healthy_platform")
+class TestDagster:
+    def test_a_dagster_of_which_no_run_ends_any_more_alerts(self, admin: Connection, grafana: Connection) -> None:
+        admin.execute("update ops.pipeline_runs set ended_at = ended_at - interval '20 min'")
+        assert alerting(grafana, "shop-orchestration-silent") == set(), "one round of checks may be late"
+
+        admin.execute("update ops.pipeline_runs set ended_at = ended_at - interval '5 min'")
+        assert alerting(grafana, "shop-orchestration-silent") == {"Dagster"}
+
+        operations.run(admin, "check_ingestion", "success", minutes_ago=0)
+        assert alerting(grafana, "shop-orchestration-silent") == set()
