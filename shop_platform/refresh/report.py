@@ -16,7 +16,6 @@ from shop_platform.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-
 # Slow tests rest long. The marts must not look stale meanwhile: the service levels for them begin at half an hour.
 _LONGEST_UNMATERIALIZED_SECONDS = 600.0
 

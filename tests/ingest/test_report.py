@@ -11,6 +11,7 @@ from shop_platform.ingest.offsets import Position
 from shop_platform.ingest.report import MATERIALIZED_EVERY_SECONDS, DagsterReporter
 from shop_platform.ingest.write import Written
 from shop_platform.local.ports import any_free
+from shop_platform.orchestration.defs.ingestion.jobs import CHECKS_AT
 from shop_platform.settings import load
 from tests.support.dagster_server import running_dagster
 from tests.support.waiting import eventually
@@ -119,6 +120,7 @@ def test_a_materialization_comes_shortly_before_the_full_ten_minutes_at_which_da
         reporter.flush()
     ahead = [TEN_MINUTES - at % TEN_MINUTES for at, kind in kinds if kind == "materialization"]
     assert len(ahead) == 3 and all(0 < seconds <= 60 for seconds in ahead)
+    assert f"*/{TEN_MINUTES // 60} * * * *" == CHECKS_AT
 
 
 @pytest.mark.parametrize("kind", ["observation", "materialization"])
