@@ -1,5 +1,6 @@
 """Build chosen business days again, beside live ingestion: one partition per day, a range of days in one run."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from shop_platform.orchestration.defs.transformation.assets import readable
 from shop_platform.orchestration.defs.transformation.translator import ShopTranslator
 from shop_platform.settings import Settings
 from shop_platform.warehouse.locks import transform_lock
+
+# Dagster is pinned, so that its beta may not change unseen; every process of it would begin its log with the warning.
+warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
 
 
 def reprocessed_days(shop_tz: str) -> dg.DailyPartitionsDefinition:
