@@ -150,15 +150,16 @@ class Contract:
 
     def decoder(self, topic: str) -> Callable[[bytes | None], Event]:
         """Return :meth:`decode` for one topic, for many messages."""
-        readers, sources = self._readers.get(topic, _NO_READERS), self._sources
+        quick = {name: reader.quick for name, reader in self._readers.get(topic, _NO_READERS).items() if reader.quick}
+        sources = self._sources
 
         def decode(value: bytes | None) -> Event:
             if value and len(value) <= MAX_MESSAGE_BYTES and value.isascii():
                 try:
                     event = _decode_quickly(value)
-                    reader = readers.get(event.type)
-                    if reader is not None and reader.quick is not None and event.source in sources:
-                        decode_data, strings_of, fits = reader.quick
+                    check = quick.get(event.type)
+                    if check is not None and event.source in sources:
+                        decode_data, strings_of, fits = check
                         strings = strings_of(decode_data(event.data))
                         if strings[0] == event.subject and fits(join(strings)):
                             if b"\\" in value:  # one character is looked for many times faster than two

@@ -233,12 +233,12 @@ def _sort_run(
     ids, copies, events, messages = found.ids, found.copies, found.events, found.messages
     times: list[int] = []
     next_offset = part.next_offset
+    dead = len(part.dead)
     for message in run:
         offset = message.offset()
         if offset < next_offset:
             continue
         next_offset = offset + 1
-        part.messages += 1
         try:
             event = decode(message.value())
         except ContractViolation as violation:
@@ -255,6 +255,7 @@ def _sort_run(
         events.append(event)
         messages.append(message)
     part.next_offset = next_offset
+    part.messages += len(times) + len(part.dead) - dead
     if times:
         found.hours.extend([time_us // _HOUR_US for time_us in times])
         _count_times(part, times, found.hours, now_us)
@@ -303,9 +304,10 @@ def _count_times(part: PartitionSlice, times: list[int], hours: list[int], now_u
 
 def _add(rows: TopicRows, found: TopicRows, part: PartitionSlice, now_us: int) -> None:
     """Add the rows of a run to those of its topic, without the ids that the batch has already."""
-    if len(set(found.ids)) < len(found.ids) or not rows.unique.isdisjoint(found.ids):
+    ids = set(found.ids)
+    if len(ids) < len(found.ids) or not rows.unique.isdisjoint(ids):
         _drop_repetitions(rows, found, part)
-    rows.unique.update(found.ids)
+    rows.unique |= ids
     rows.ids += found.ids
     rows.copies += found.copies
     rows.hours += found.hours
@@ -316,10 +318,9 @@ def _add(rows: TopicRows, found: TopicRows, part: PartitionSlice, now_us: int) -
         rows.personal |= found.personal
     # Ids of the future, and random ones, stay suspects and must not raise the mark.
     top, ceiling = part.top_id, id_ceiling(now_us)
-    fresh = [event_id for event_id in found.ids if top < event_id < ceiling]
-    if len(fresh) < len(found.ids):
-        rows.suspects += [event_id for event_id in found.ids if not top < event_id < ceiling]
-    part.top_id = max(fresh, default=top)
+    suspects = [event_id for event_id in found.ids if not top < event_id < ceiling]
+    rows.suspects += suspects
+    part.top_id = max(ids.difference(suspects) if suspects else ids, default=top)
 
 
 def _drop_repetitions(rows: TopicRows, found: TopicRows, part: PartitionSlice) -> None:
