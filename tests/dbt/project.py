@@ -43,8 +43,9 @@ class DbtProject:
         folders = ["--project-dir", PROJECT, "--profiles-dir", PROJECT]
         artifacts = ["--target-path", self.target, "--log-path", self.target]
         quiet = ["--no-use-colors", "--log-level", "none", "--log-level-file", "none", "--no-partial-parse"]
-        # Whoever holds the manifest and gets the results needs no files of them, which cost an eighth of a small run.
-        quiet.append("--no-write-json")
+        if arguments[0] == "run":
+            # Who holds the manifest and gets the results needs no files of them: they cost an eighth of a small run.
+            quiet.append("--no-write-json")
         with self._environment():
             outcome = dbtRunner(manifest=self.manifest).invoke(
                 [*arguments, *map(str, folders), *map(str, artifacts), *quiet]

@@ -70,7 +70,7 @@ def test_every_page_stands_in_the_index_and_says_how_bad_where_to_look_and_how_i
 
 
 def test_every_alert_of_grafana_names_its_runbook():
-    assert {rule.runbook for rule in RULES} == {"ingestion-behind", "run-failed", "marts-stale"}
+    assert {rule.runbook for rule in RULES} == {"ingestion-behind", "run-failed", "marts-stale", "code-location"}
     for rule in RULES:
         assert f"{rule.runbook}.md" in TEXT
 
