@@ -58,6 +58,13 @@ class DagRun:
             r"\\(.)", r"\1", "\n".join(f"{line.get('event')} {line.get('error_detail', '')}" for line in content)
         )
 
+    def says(self, text: str, task_id: str, attempt: int = 1, seconds: float = 30) -> None:
+        """Wait for ``text`` in the log of one try: its last lines come a moment after the state of the task."""
+        deadline = time.monotonic() + seconds
+        while text not in (log := self.log(task_id, attempt)):
+            assert time.monotonic() < deadline, f"{task_id} does not say '{text}': {log}"
+            time.sleep(0.2)
+
     def links(self, task_id: str) -> dict[str, str]:
         """The buttons of a task."""
         return dict(self.airflow.get(f"{self.path}/taskInstances/{task_id}/links")["extra_links"])

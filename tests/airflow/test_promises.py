@@ -58,7 +58,7 @@ def test_a_killed_worker_launches_nothing_twice_and_a_cleared_task_launches_anew
         (alive,) = of(tiny, run, "adopt")
         assert alive["tags"]["airflow/try_number"] == "1"
     assert run.wait() == "success"
-    assert f"Adopting Dagster run {alive['runId']}" in run.log("adopt", 2)
+    run.says(f"Adopting Dagster run {alive['runId']}", "adopt", 2)
     assert statuses(tiny, run, "adopt") == ["SUCCESS"]
 
     run.clear("adopt")
@@ -99,7 +99,7 @@ def test_on_a_shortened_clock_an_outage_is_waited_out_and_one_beyond_the_toleran
             assert run.tasks()["patient"] == "deferred"
     run.wait_for("patient", ["success"])
     assert statuses(tiny, run, "patient") == ["SUCCESS"]
-    assert "Lost sight of Dagster run" in run.log("impatient")
+    run.says("Lost sight of Dagster run", "impatient")
 
 
 def test_failed_checks_a_misspelt_job_and_a_run_past_its_time_fail_their_tasks_and_say_why(
@@ -109,9 +109,9 @@ def test_failed_checks_a_misspelt_job_and_a_run_past_its_time_fail_their_tasks_a
         run = airflow.trigger("misbehaving")
         assert run.wait() == "failed"
         assert statuses(tiny, run, "lost") == ["SUCCESS"]
-        assert "left failed checks: ops/reconciliation:nothing_was_lost (3 events lost)" in run.log("lost")
-        assert "Dagster has no job 'sholw' in code location 'tiny'" in run.log("misspelt")
-        assert "outlived 0:00:08 and was cancelled" in run.log("too_slow")
+        run.says("left failed checks: ops/reconciliation:nothing_was_lost (3 events lost)", "lost")
+        run.says("Dagster has no job 'sholw' in code location 'tiny'", "misspelt")
+        run.says("outlived 0:00:08 and was cancelled", "too_slow")
         eventually(lambda: statuses(tiny, run, "too_slow") == ["CANCELED"], 60)
 
 
@@ -137,12 +137,12 @@ def test_a_broken_asset_turns_its_own_task_red_and_the_run_tells_asset_error_and
     whole, again = of(tiny, run, "launch")
     assert made(tiny, whole["runId"]) == ["events", "first"]
     assert made(tiny, again["runId"]) == []
-    said = run.log("dagster_run", 2)
     url = f"http://127.0.0.1:{tiny.gate.port}/runs/{again['runId']}"
-    assert f"Dagster run {again['runId']} of job 'shop' failed at step 'marts__second', asset marts/second:" in said
-    assert f"column second_id is ambiguous ({url})" in said
+    failed = f"Dagster run {again['runId']} of job 'shop' failed at step 'marts__second', asset marts/second:"
+    run.says(failed, "dagster_run", 2)
+    run.says(f"column second_id is ambiguous ({url})", "dagster_run", 2)
     assert run.links("marts.second") == {"Dagster run": url}
-    assert "was not made; the run failed at step 'marts__second'" in run.log("marts.second")
+    run.says("was not made; the run failed at step 'marts__second'", "marts.second")
 
 
 def test_a_retry_runs_again_only_what_failed_and_each_mart_is_an_event_that_another_team_may_wait_for(
@@ -183,7 +183,8 @@ def test_an_airflow_backfill_becomes_one_dagster_partition_per_day(airflow: Airf
         return [run for run in airflow.runs("days") if run.run_id.startswith("backfill__")]
 
     eventually(lambda: len(runs()) == 2, 120)
-    assert [run.wait() for run in runs()] == ["success", "success"]
+    outcomes = [run.wait() for run in runs()]
+    assert outcomes == ["success", "success"], [run.log("day") for run in runs()]
     found = [tiny.server.runs(airflow__dag_id="days", airflow__run_id=run.run_id) for run in runs()]
     assert sorted((run["tags"]["dagster/partition"], run["status"]) for (run,) in found) == [
         ("2026-01-03", "SUCCESS"),
