@@ -318,9 +318,10 @@ def _add(rows: TopicRows, found: TopicRows, part: PartitionSlice, now_us: int) -
         rows.personal |= found.personal
     # Ids of the future, and random ones, stay suspects and must not raise the mark.
     top, ceiling = part.top_id, id_ceiling(now_us)
-    suspects = [event_id for event_id in found.ids if not top < event_id < ceiling]
-    rows.suspects += suspects
-    part.top_id = max(ids.difference(suspects) if suspects else ids, default=top)
+    fresh = [event_id for event_id in found.ids if top < event_id < ceiling]
+    if len(fresh) < len(found.ids):
+        rows.suspects += [event_id for event_id in found.ids if not top < event_id < ceiling]
+    part.top_id = max(fresh, default=top)
 
 
 def _drop_repetitions(rows: TopicRows, found: TopicRows, part: PartitionSlice) -> None:

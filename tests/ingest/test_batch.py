@@ -99,6 +99,19 @@ def test_only_ids_that_may_have_landed_before_are_suspects():
     assert batch.slices[WEB, 0].top_id == uuid.UUID(ids[1]).bytes < id_ceiling(NOW_US)
 
 
+def test_a_random_id_that_another_partition_repeats_does_not_raise_the_mark_there():
+    now_ms = NOW_US // 1000
+    random_id, usual = "ffffffff-0000-4000-8000-000000000000", uuid7(now_ms - 50)
+    messages = [
+        message(0, at(0, id=random_id)),
+        message(0, at(0, id=usual), partition=1),
+        message(1, at(0, id=random_id), partition=1),
+    ]
+    batch = sort_messages(messages, {(WEB, 0): Mark(), (WEB, 1): Mark()}, now_us=NOW_US)
+    assert batch.slices[WEB, 1].duplicates == 1
+    assert batch.slices[WEB, 1].top_id == uuid.UUID(usual).bytes
+
+
 def test_the_same_id_in_another_notation_is_the_same_event():
     first = page_view(1)
     second = first | {"id": first["id"].upper()}

@@ -1,7 +1,7 @@
 {#
     What dbt asks of PostgreSQL about columns several times per model and build, in the words of the catalog.
 
-    dbt's own question goes to information_schema, a view of seven joins that checks every row's rights: over half of all
+    dbt's own question goes to information_schema, a view of many joins that checks the rights on every row: over half of all
     the time that PostgreSQL spent on an incremental build of a small shop. And dbt writes every comment again with every
     build, which leaves a dead row in the catalog for each.
 #}
