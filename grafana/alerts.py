@@ -121,8 +121,8 @@ having max(ended_at) is not null""",
         severity="critical",
         summary="No run of Dagster has ended for 25 minutes, and one ends every ten",
         description=(
-            "Its daemon, its web server or the code location of the ingestion is away, so that nobody checks, builds "
-            "what follows hourly or daily, or alerts from there. The continuous services go on."
+            "Its daemon or the code location of the ingestion is away, so that nobody checks the raw tables or alerts "
+            "from there. The continuous services go on."
         ),
         runbook="code-location",
     ),

@@ -233,12 +233,12 @@ def _sort_run(
     ids, copies, events, messages = found.ids, found.copies, found.events, found.messages
     times: list[int] = []
     next_offset = part.next_offset
-    dead = len(part.dead)
     for message in run:
         offset = message.offset()
         if offset < next_offset:
             continue
         next_offset = offset + 1
+        part.messages += 1
         try:
             event = decode(message.value())
         except ContractViolation as violation:
@@ -255,7 +255,6 @@ def _sort_run(
         events.append(event)
         messages.append(message)
     part.next_offset = next_offset
-    part.messages += len(times) + len(part.dead) - dead
     if times:
         found.hours.extend([time_us // _HOUR_US for time_us in times])
         _count_times(part, times, found.hours, now_us)
@@ -304,10 +303,9 @@ def _count_times(part: PartitionSlice, times: list[int], hours: list[int], now_u
 
 def _add(rows: TopicRows, found: TopicRows, part: PartitionSlice, now_us: int) -> None:
     """Add the rows of a run to those of its topic, without the ids that the batch has already."""
-    ids = set(found.ids)
-    if len(ids) < len(found.ids) or not rows.unique.isdisjoint(ids):
+    if len(set(found.ids)) < len(found.ids) or not rows.unique.isdisjoint(found.ids):
         _drop_repetitions(rows, found, part)
-    rows.unique |= ids
+    rows.unique.update(found.ids)
     rows.ids += found.ids
     rows.copies += found.copies
     rows.hours += found.hours

@@ -60,7 +60,7 @@ class WarmDbt:
     def prepare(self) -> list[Outcome]:
         """Build everything of the selector, views included: what a new or a changed installation needs once.
 
-        With it what only the tests read besides: the calendar, which no event changes, and views of hot tables.
+        With it what stands still besides, for the tests read it: the calendar and the like, and views of hot tables.
         """
         hot = self._outcomes(self._invoke("run", "--selector", SELECTOR))
         return hot + (self._outcomes(self._invoke("run", "--select", *self._besides)) if self._besides else [])
