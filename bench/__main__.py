@@ -13,7 +13,7 @@ from typing import Any
 
 from shop_platform.errors import ShopError
 
-PARTS = ("generator", "ingest", "warehouse", "demo")
+PARTS = ("generator", "ingest", "warehouse", "plan", "demo")
 # Minutes and gigabytes, or Java and environments of their own: only when asked for by name.
 LONG_PARTS = ("ingest_peers", "ingest_soak", "warehouse_growth", "freshness")
 # `--only ingest` measures the peers too, after the own figures.

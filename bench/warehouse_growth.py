@@ -81,7 +81,7 @@ def _incremental(settings: Settings) -> tuple[float, dict[str, float]]:
     """Return the median seconds of all hot models together, and of each, over some rounds; the first is not counted."""
     measured = []
     for number in range(_ROUNDS + 1):
-        _arrive(settings, number)
+        arrive(settings, number)
         measured.append(_build(settings, ["run", "--selector", "hot"]))
     counted = measured[1:]
     by_model = {name: statistics.median(each[name] for each in counted) for name in counted[0]}
@@ -108,7 +108,7 @@ def _repeat(settings: Settings, generation: int) -> int:
     return sum(_copy(settings, topic.subject, f"_{generation}", f"{-generation * _DAYS} days") for topic in TOPICS)
 
 
-def _arrive(settings: Settings, number: int) -> None:
+def arrive(settings: Settings, number: int) -> None:
     """Let the newest events of web and orders happen once more, to others."""
     mark = f"_9{time.time_ns() // 1_000_000}{number}"
     for subject, limit in (("web", int(_NEW_EVENTS * 0.85)), ("orders", int(_NEW_EVENTS * 0.15))):

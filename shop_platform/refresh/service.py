@@ -34,7 +34,8 @@ def run_refresher(settings: Settings, stop: threading.Event) -> None:
     reads it, and tried again. Raises :class:`ShopError` when the dbt project cannot be parsed.
     """
     log.info("refresher_starting")
-    with WarmDbt(settings).ready() as warm, RefreshReporter(settings) as reporter:
+    warm = WarmDbt(settings).ready()
+    with RefreshReporter(settings) as reporter:
         refresher = Refresher(settings, warm, reporter, Journal(settings))
         log.info("refresher_started", models=len(warm.models))
         pause = _BACKOFF_SECONDS

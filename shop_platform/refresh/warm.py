@@ -2,73 +2,58 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from dbt.cli.main import dbtRunner, dbtRunnerResult
-from dbt.contracts.graph.manifest import Manifest
+from dbt.cli.main import dbtRunnerResult
 
 from shop_platform.errors import ShopError
-from shop_platform.operations.dbt import dbt_environment
+from shop_platform.refresh.in_process import InProcessDbt, first_line, result_of
 from shop_platform.refresh.outcome import ERRORS, HotCheck, HotModel, Outcome
 from shop_platform.refresh.steady import Model, steady
 from shop_platform.settings import Settings
 
 SELECTOR = "hot"
 _TABLES = {"table", "incremental"}
-# Nobody reads dbt's own log here, nor the manifest and the results as files: writing those cost an eighth of a build.
-_QUIET = ("--no-use-colors", "--log-level", "none", "--log-level-file", "none", "--no-partial-parse", "--no-write-json")
 
 
 class WarmDbt:
-    """The dbt project against one warehouse; while it is :meth:`ready`, this process's environment is dbt's."""
+    """The dbt project against one warehouse, as the refresher builds it."""
 
     def __init__(self, settings: Settings, *, schema_prefix: str = "") -> None:
-        self._settings = settings
-        self._target = settings.data_dir / "dbt_target" / "refresher"
-        self._variables = dbt_environment(settings, schema_prefix=schema_prefix, target_path=self._target)
-        self._manifest: Manifest | None = None
+        target = settings.data_dir / "dbt_target" / "refresher"
+        self._dbt = InProcessDbt(settings, target, schema_prefix=schema_prefix)
         self.models: dict[str, HotModel] = {}
         self.children: Mapping[str, list[str]] = {}
         self._tests: dict[str, set[str]] = {}
         self._besides: list[str] = []
 
-    @contextmanager
-    def ready(self) -> Iterator[WarmDbt]:
+    def ready(self) -> WarmDbt:
         """Parse the project; raise :class:`ShopError` when dbt cannot."""
-        before = dict(os.environ)
-        os.environ.update(self._variables)
-        try:
-            self._target.mkdir(parents=True, exist_ok=True)
-            self._manifest = _result(self._invoke("parse"), "parse the project")
-            chosen = _result(
-                self._invoke("ls", "--selector", SELECTOR, "--resource-type", "model"), f"find selector '{SELECTOR}'"
-            )
-            names = {str(line).rpartition(".")[2] for line in chosen}
-            nodes = [node for node in self._nodes() if node.resource_type == "model" and node.name in names]
-            self.models = {node.name: _model(node) for node in nodes if node.config.materialized in _TABLES}
-            self.children = self._children()
-            self._tests, still = self._readable()
-            self._besides = sorted(still - names)
-            yield self
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        self._dbt.parse()
+        chosen = result_of(
+            self._dbt.invoke("ls", "--selector", SELECTOR, "--resource-type", "model"), f"find selector '{SELECTOR}'"
+        )
+        names = {str(line).rpartition(".")[2] for line in chosen}
+        nodes = [node for node in self._nodes() if node.resource_type == "model" and node.name in names]
+        self.models = {node.name: _model(node) for node in nodes if node.config.materialized in _TABLES}
+        self.children = self._children()
+        self._tests, still = self._readable()
+        self._besides = sorted(still - names)
+        return self
 
     def prepare(self) -> list[Outcome]:
         """Build everything of the selector, views included: what a new or a changed installation needs once.
 
         With it what stands still besides, for the tests read it: the calendar and the like, and views of hot tables.
         """
-        hot = self._outcomes(self._invoke("run", "--selector", SELECTOR))
-        return hot + (self._outcomes(self._invoke("run", "--select", *self._besides)) if self._besides else [])
+        hot = self._outcomes(self._dbt.invoke("run", "--selector", SELECTOR))
+        return hot + (self._outcomes(self._dbt.invoke("run", "--select", *self._besides)) if self._besides else [])
 
     def run(self, *, without: Collection[str] = ()) -> list[Outcome]:
         """Build the hot tables but those in ``without``; one that fails stops what reads it and nothing else."""
         names = sorted(set(self.models) - set(without))
-        return self._outcomes(self._invoke("run", "--select", *names)) if names else []
+        return self._outcomes(self._dbt.invoke("run", "--select", *names)) if names else []
 
     def test(self, *, without: Collection[str] = ()) -> list[Outcome]:
         """Run the data tests of the hot tables but those that read one of ``without``.
@@ -76,12 +61,7 @@ class WarmDbt:
         A test that also reads what others build would judge rows of two moments; it is left to a whole build.
         """
         names = sorted(name for name, reads in self._tests.items() if not reads & set(without))
-        return self._outcomes(self._invoke("test", "--select", *names)) if names else []
-
-    def _invoke(self, *arguments: str) -> dbtRunnerResult:
-        folders = ("--target-path", str(self._target), "--log-path", str(self._target))
-        # Under its own variables whatever else happens in this process, and with the manifest that is parsed already.
-        return dbtRunner(manifest=self._manifest).invoke([*arguments, *folders, *_QUIET])
+        return self._outcomes(self._dbt.invoke("test", "--select", *names)) if names else []
 
     def _outcomes(self, answer: dbtRunnerResult) -> list[Outcome]:
         results = getattr(answer.result, "results", None)
@@ -89,7 +69,7 @@ class WarmDbt:
             raise ShopError(f"dbt ended before it built anything: {answer.exception}", exit_code=1)
         hooks = [r for r in results if r.node.resource_type == "operation" and str(r.status) in ERRORS]
         if hooks:
-            raise ShopError(f"dbt could not begin a run: {_first_line(hooks[0].message)}", exit_code=1)
+            raise ShopError(f"dbt could not begin a run: {first_line(hooks[0].message)}", exit_code=1)
         return [self._outcome(result) for result in results if result.node.resource_type in {"model", "test"}]
 
     def _outcome(self, result: Any) -> Outcome:
@@ -99,19 +79,19 @@ class WarmDbt:
             status=str(result.status),
             seconds=float(result.execution_time),
             rows=int(rows) if isinstance(rows, int) and rows >= 0 else None,
-            message=_first_line(result.message) if str(result.status) in ERRORS | {"warn"} else "",
+            message=first_line(result.message) if str(result.status) in ERRORS | {"warn"} else "",
             check=self._check(result.node) if result.node.resource_type == "test" else None,
         )
 
     def _check(self, test: Any) -> HotCheck | None:
         """Return the check that dagster-dbt makes of a test; ``None`` when it makes none."""
-        assert self._manifest is not None
+        assert self._dbt.manifest is not None
         parents = test.depends_on.nodes
         named = test.meta.get("dagster", {}).get("ref", {}).get("name")
         carrier = getattr(test, "attached_node", None) or (
             parents[0] if len(parents) == 1 else f"model.{test.package_name}.{named}"
         )
-        node = self._manifest.nodes.get(carrier)
+        node = self._dbt.manifest.nodes.get(carrier)
         return HotCheck(test.name, _asset(node)) if node is not None else None
 
     def _readable(self) -> tuple[dict[str, set[str]], set[str]]:
@@ -132,8 +112,8 @@ class WarmDbt:
         return {name: reads for name, reads in tests.items() if reads}, {names[unique_id] for unique_id in still}
 
     def _nodes(self) -> list[Any]:
-        assert self._manifest is not None
-        return list(self._manifest.nodes.values())
+        assert self._dbt.manifest is not None
+        return list(self._dbt.manifest.nodes.values())
 
     def _children(self) -> dict[str, list[str]]:
         """Map each model's name to the names of the models that read it, views included."""
@@ -152,17 +132,3 @@ def _model(node: Any) -> HotModel:
 def _asset(node: Any) -> tuple[str, ...]:
     """Return the key that the code location gives a model: its layer and its name."""
     return (node.fqn[1], node.name)
-
-
-def _result(answer: dbtRunnerResult, what: str) -> Any:
-    if not answer.success:
-        raise ShopError(
-            f"dbt could not {what}: {_first_line(str(answer.exception))}", "See it with `dbt parse` in dbt_project/."
-        )
-    return answer.result
-
-
-def _first_line(message: str | None) -> str:
-    lines = [line.strip() for line in (message or "no message").splitlines() if line.strip()]
-    useful = [line for line in lines if " Error in " not in line and not line.startswith("compiled code at")]
-    return " ".join(useful or lines)[:500]

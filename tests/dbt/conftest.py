@@ -15,7 +15,9 @@ from tests.dbt.project import Shop
 def _shop(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("dbt")
     warehouse = _new_warehouse(postgres_server, folder)
-    yield Shop(warehouse.settings, folder)
+    made = Shop(warehouse.settings, folder)
+    yield made
+    made.close()
     _drop(warehouse)
 
 

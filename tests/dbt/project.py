@@ -1,22 +1,26 @@
-"""Run the dbt project in this process, with a manifest that is parsed once."""
+"""The dbt project against a warehouse: by a plan where models are the subject, by dbt itself where dbt is."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
 from shop_platform.operations.rebuild import carry_logs
+from shop_platform.refresh.in_process import InProcessDbt
+from shop_platform.refresh.outcome import Outcome
+from shop_platform.refresh.plan.execute import PlanRunner
+from shop_platform.refresh.plan.statements import PREFIX, Plan
+from shop_platform.refresh.plan.store import plan_for
 from shop_platform.settings import PROJECT_ROOT, Role, Settings
 from shop_platform.warehouse.connect import connect
+from tests.dbt.selection import chosen
 
 PROJECT = PROJECT_ROOT / "dbt_project"
+PLANS = PROJECT_ROOT / "build" / "plans"
 SHADOW = "verify__"
 SCHEMAS = ("staging", "intermediate", "marts")
 # When, in which order and in how many batches events landed is what these are about: another road, other rows.
@@ -29,27 +33,33 @@ CLOCKS = {"max_ingested_at"}
 
 
 class DbtProject:
-    """The project against one warehouse; ``prefix`` goes before every schema name."""
+    """The project against one warehouse; ``prefix`` goes before every schema name.
+
+    What is run, built and tested goes by a plan: the statements that dbt itself executed once for this state of the
+    project (tests/refresh/test_plan.py holds the two equal). :meth:`invoke` is dbt.
+    """
 
     def __init__(self, settings: Settings, target: Path, prefix: str = "") -> None:
         self.settings = settings
         self.prefix = prefix
         self.target = target
-        self.manifest: Manifest | None = None
-        self.manifest = self.invoke("parse").result
+        self._dbt = InProcessDbt(settings, target, schema_prefix=prefix)
+        self._connection: psycopg.Connection[Any] | None = None
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan of this state of the project."""
+        return plan_for(self.settings, PLANS)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The project as dbt has parsed it."""
+        return self._dbt.manifest or self._dbt.parse()
 
     def invoke(self, *arguments: str, check: bool = True) -> Any:
         """Run one dbt command; with ``check``, a failure is an assertion error that names what failed."""
-        folders = ["--project-dir", PROJECT, "--profiles-dir", PROJECT]
-        artifacts = ["--target-path", self.target, "--log-path", self.target]
-        quiet = ["--no-use-colors", "--log-level", "none", "--log-level-file", "none", "--no-partial-parse"]
-        if arguments[0] == "run":
-            # Who holds the manifest and gets the results needs no files of them: they cost an eighth of a small run.
-            quiet.append("--no-write-json")
-        with self._environment():
-            outcome = dbtRunner(manifest=self.manifest).invoke(
-                [*arguments, *map(str, folders), *map(str, artifacts), *quiet]
-            )
+        self.manifest  # noqa: B018 - parsed once, not with every command
+        outcome = self._dbt.invoke(*map(str, arguments))
         if check and not outcome.success:
             failed = [
                 f"{result.node.unique_id}: {result.status}: {result.message}"
@@ -59,37 +69,53 @@ class DbtProject:
             raise AssertionError("\n".join(failed) or repr(outcome.exception))
         return outcome
 
-    def build(self, *arguments: str) -> Any:
-        """Build every model with its data tests."""
-        return self.invoke("build", "--exclude-resource-type", "unit_test", *arguments)
+    def build(self, *arguments: str) -> None:
+        """Build the models that ``arguments`` of dbt select (else all), then run their data tests."""
+        if (what := chosen(self.plan, arguments)) is None:
+            self.invoke("build", "--exclude-resource-type", "unit_test", *arguments)
+            return
+        _check(self._runner().run(what.models, full_refresh=what.full_refresh, ceiling=what.ceiling))
+        _check(self._runner().test(what.tests))
 
-    def run(self, *arguments: str) -> Any:
-        """Build every model without tests."""
-        return self.invoke("run", *arguments)
+    def run(self, *arguments: str) -> None:
+        """Build the models that ``arguments`` of dbt select (else all), without tests."""
+        if (what := chosen(self.plan, arguments)) is None:
+            self.invoke("run", *arguments)
+            return
+        _check(self._runner().run(what.models, full_refresh=what.full_refresh, ceiling=what.ceiling))
 
-    def refresh(self) -> Any:
+    def test(self, *arguments: str, check: bool = True) -> list[Outcome]:
+        """Run the data tests that ``arguments`` of dbt select (else all); with ``check``, none may fail."""
+        what = chosen(self.plan, arguments)
+        assert what is not None, f"not understood: {arguments}"
+        outcomes = self._runner().test(what.tests)
+        if check:
+            _check(outcomes)
+        return outcomes
+
+    def refresh(self) -> None:
         """Build the tables again, as a resident refresher would; the views stand."""
-        return self.run("--select", "config.materialized:incremental", "config.materialized:table")
+        self.run("--select", "config.materialized:incremental", "config.materialized:table")
 
     def marts(self) -> dict[str, list[str]]:
         """Return each mart's columns."""
-        assert self.manifest is not None
-        return {
-            node.name: list(node.columns)
-            for node in self.manifest.nodes.values()
-            if node.resource_type == "model" and node.fqn[1] == "marts"
-        }
+        return {model.name: list(model.columns) for model in self.plan.models if model.schema == f"{PREFIX}marts"}
 
-    @contextmanager
-    def _environment(self) -> Iterator[None]:
-        before = dict(os.environ)
-        os.environ.update(self.settings.process_environment())
-        os.environ |= {"SHOP_DBT_SCHEMA_PREFIX": self.prefix, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+    def close(self) -> None:
+        """Drop the warm connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _runner(self) -> PlanRunner:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self.settings, Role.TRANSFORM, autocommit=True)
+        return PlanRunner(self.plan, self._connection, prefix=self.prefix)
+
+
+def _check(outcomes: list[Outcome]) -> None:
+    failed = [f"{done.name}: {done.status}: {done.message}" for done in outcomes if done.failed]
+    assert not failed, "\n".join(failed)
 
 
 class Shop:
@@ -99,6 +125,11 @@ class Shop:
         self.settings = settings
         self.dbt = DbtProject(settings, folder / "target")
         self.shadow = DbtProject(settings, folder / "shadow", prefix=SHADOW)
+
+    def close(self) -> None:
+        """Drop the warm connections."""
+        self.dbt.close()
+        self.shadow.close()
 
     def clear(self) -> None:
         """Forget every event and every model."""

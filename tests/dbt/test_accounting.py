@@ -36,8 +36,7 @@ _BROKEN_BY = {
 
 
 def _outcomes(shop: Shop) -> dict[str, str]:
-    results = shop.dbt.invoke("test", "--select", *_BROKEN_BY, check=False).result.results
-    return {result.node.name: str(result.status) for result in results if result.node.resource_type == "test"}
+    return {done.name: done.status for done in shop.dbt.test("--select", *_BROKEN_BY, check=False)}
 
 
 def test_what_does_not_add_up_is_said(shop: Shop) -> None:

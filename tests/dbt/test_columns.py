@@ -40,7 +40,7 @@ def _comments(shop: Shop) -> list[tuple[object, ...]]:
 
 
 def test_a_build_writes_no_comment_that_stands_and_mends_one_that_does_not(shop: Shop) -> None:
-    shop.dbt.run("--select", f"+{_PROBE}")
+    shop.dbt.invoke("run", "--select", f"+{_PROBE}")
     first = _comments(shop)
     assert shop.dbt.manifest is not None
     model = next(node for node in shop.dbt.manifest.nodes.values() if node.name == _PROBE)
@@ -51,7 +51,7 @@ def test_a_build_writes_no_comment_that_stands_and_mends_one_that_does_not(shop:
         admin.execute(f"comment on column marts.{_PROBE}.order_id is 'edited by hand'")
         admin.execute(f"comment on table marts.{_PROBE} is null")
 
-    shop.dbt.run("--select", _PROBE)
+    shop.dbt.invoke("run", "--select", _PROBE)
 
     again = _comments(shop)
     assert [each[:2] for each in again] == [each[:2] for each in first]

@@ -32,7 +32,7 @@ def test_a_random_stream_in_random_batches_ends_in_the_rows_of_a_full_refresh(sh
     for batch in split(random_stream(seed), batches=3, seed=seed):
         e.write(shop.settings, batch)
         shop.dbt.refresh()
-    shop.dbt.invoke("test", "--exclude-resource-type", "unit_test", *_BUILD)
+    shop.dbt.test(*_BUILD)
 
     for mart in _MARTS:
         assert mart == "basket_affinity" or shop.rows(f"select count(*) from marts.{mart}")[0][0] > 0, mart
@@ -204,7 +204,7 @@ def test_every_order_of_arrival_of_stock_movements_ends_in_the_same_days(shop: S
     for turn in range(4):
         e.write(shop.settings, [_movements(f"p{number}")[order[turn]] for number, order in enumerate(arrivals)])
         shop.dbt.refresh()
-    shop.dbt.invoke("test", "--exclude-resource-type", "unit_test", "--select", "fct_inventory_levels")
+    shop.dbt.test("--select", "fct_inventory_levels")
 
     days = shop.rows(
         "select warehouse, stock_date::text, opening_level, units_in, units_out, unexplained_units, closing_level,"

@@ -23,7 +23,7 @@ def test_a_random_stream_in_random_batches(shop: Shop, seed: int) -> None:
     for batch in split(stream, batches=3, seed=seed):
         e.write(shop.settings, batch)
         shop.dbt.refresh()
-    shop.dbt.invoke("test", "--exclude-resource-type", "unit_test")
+    shop.dbt.test()
 
     assert shop.rows("select count(*) from marts.fct_orders")[0][0] > 0
     assert shop.differences_from_a_full_refresh() == {}

@@ -22,6 +22,7 @@ def _mf(shop: Shop, *arguments: str) -> str:
     # It looks for the manifest below the project and nowhere else.
     project = shop.dbt.target / "for_metricflow"
     if not project.exists():
+        shop.dbt.invoke("parse", "--write-json")
         project.mkdir()
         for entry in PROJECT.iterdir():
             if entry.name not in {"target", "logs"}:

@@ -296,11 +296,11 @@ def test_a_build_without_the_log_is_noticed(shop: Shop) -> None:
     land_at(shop.settings, "2026-03-02 12:00", [e.order_placed("o3", "2026-03-01 18:00", customer_id="carla")])
     shop.dbt.run("--select", "+kpi_daily", "fct_late_events")
 
-    stands = ["test", "--select", "the_last_version_of_every_closed_day_is_kpi_daily"]
-    assert not shop.dbt.invoke(*stands, check=False).success
+    stands = ("--select", "the_last_version_of_every_closed_day_is_kpi_daily")
+    assert [done.status for done in shop.dbt.test(*stands, check=False)] == ["fail"]
 
     _run(shop)
-    assert shop.dbt.invoke(*stands).success
+    assert [done.status for done in shop.dbt.test(*stands)] == ["pass"]
     assert _restated(shop, "2026-03-01")["orders_count"] == (1, 2, "order.placed: 1")
 
 
@@ -353,7 +353,7 @@ def test_a_random_stream_landing_over_days_is_logged_to_the_figure_and_explained
     for hours, batch in zip(moments, split(stream, batches=5, seed=seed), strict=True):
         land_at(shop.settings, begin + dt.timedelta(hours=hours), batch)
         _run(shop)
-    shop.dbt.invoke("test", "--exclude-resource-type", "unit_test", "--select", *_MARTS, *_CAUTIOUS)
+    shop.dbt.test("--select", *_MARTS, *_CAUTIOUS)
 
     changes = shop.rows("select late_events_count, reason from marts.kpi_restatements")
     assert changes

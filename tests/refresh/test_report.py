@@ -125,10 +125,10 @@ def test_every_name_the_refresher_reports_is_one_that_the_code_location_knows(fr
     """Otherwise Dagster stores what nobody sees."""
     settings = fresh_warehouse.settings
     graph = json.loads(GOLDEN.read_text(encoding="utf-8"))["assets"]
-    with WarmDbt(settings).ready() as warm:
-        assert sorted(warm.models) == hot_models(load_manifest(ensure_manifest(settings)))
-        warm.prepare()
-        tests = warm.test()
+    warm = WarmDbt(settings).ready()
+    assert sorted(warm.models) == hot_models(load_manifest(ensure_manifest(settings)))
+    warm.prepare()
+    tests = warm.test()
     for model in warm.models.values():
         assert CHECK in graph["/".join(model.asset)]["checks"]
     # What it does not test, Dagster shows as not evaluated after each of its materializations, until the next whole

@@ -1,0 +1,91 @@
+"""The few forms of dbt's arguments by which tests say what to build, read without dbt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shop_platform.refresh.plan.statements import Plan
+
+_CEILING = re.compile(r"\{ceiling: \"(\d+)\"\}")
+_KINDS = {"config.materialized:incremental": (True, "table"), "config.materialized:table": (False, "table")}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a command is about: models and data tests by name, and how to build them."""
+
+    models: frozenset[str]
+    tests: frozenset[str]
+    full_refresh: bool
+    ceiling: str | None
+
+
+def chosen(plan: Plan, arguments: Iterable[str]) -> Chosen | None:
+    """Return what ``arguments`` of dbt choose; ``None`` when they say more than is understood here."""
+    words: dict[str, list[str]] = {}
+    flag = ""
+    for argument in arguments:
+        if argument.startswith("--"):
+            flag = argument
+            words[flag] = []
+        else:
+            words.setdefault(flag, []).append(argument)
+    if not words.keys() <= {"--select", "--vars", "--full-refresh", "--indirect-selection", "--exclude-resource-type"}:
+        return None
+    if words.get("--exclude-resource-type", ["unit_test"]) != ["unit_test"]:
+        return None
+    ceiling = None
+    if variables := words.get("--vars"):
+        told = _CEILING.fullmatch(variables[0])
+        if told is None:
+            return None
+        ceiling = told[1]
+    models, tests = _selected(plan, words.get("--select"))
+    if models is None:
+        return None
+    tests |= _indirect(plan, models, words.get("--indirect-selection", ["eager"])[0])
+    return Chosen(frozenset(models), frozenset(tests), "--full-refresh" in words, ceiling)
+
+
+def _selected(plan: Plan, select: list[str] | None) -> tuple[set[str] | None, set[str]]:
+    known = {model.name: model for model in plan.models}
+    if select is None:
+        return set(known), set()
+    models: set[str] = set()
+    tests: set[str] = set()
+    for word in select:
+        name = word.removeprefix("+")
+        if word in _KINDS:
+            models |= {model.name for model in plan.models if (model.incremental, model.kind) == _KINDS[word]}
+        elif name in known:
+            models |= _ancestors(plan, {name}) if word.startswith("+") else {name}
+        elif any(test.name == word for test in plan.tests):
+            tests.add(word)
+        else:
+            return None, set()
+    return models, tests
+
+
+def _ancestors(plan: Plan, names: set[str]) -> set[str]:
+    """Return ``names`` and everything above them."""
+    parents = {model.name: model.parents for model in plan.models}
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(parents[name])
+    return found
+
+
+def _indirect(plan: Plan, models: set[str], manner: str) -> set[str]:
+    """Return the tests of ``models``: those that read any of them, only them, or only them and what they read."""
+    within = _ancestors(plan, models) if manner == "buildable" else models
+    return {
+        test.name
+        for test in plan.tests
+        if models.intersection(test.parents) and (manner == "eager" or within.issuperset(test.parents))
+    }
