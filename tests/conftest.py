@@ -6,22 +6,21 @@ import os
 import shutil
 import signal
 import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
-from psycopg import sql
 
 from shop_platform.ingest.topics import ensure_topics
 from shop_platform.local.broker.process import BrokerProcess, start_broker_process
 from shop_platform.local.ports import any_free
 from shop_platform.local.postgres import EmbeddedPostgres
-from shop_platform.settings import Role, Settings, load
-from shop_platform.warehouse.connect import connect
-from shop_platform.warehouse.migrate import migrate
+from shop_platform.settings import Settings
+from tests.support.databases import Warehouse
+from tests.support.databases import drop as _drop
+from tests.support.databases import new_warehouse as _new_warehouse
 from tests.support.order import rank
 from tests.support.suites import SUITES, SuiteSummary
 
@@ -36,14 +35,6 @@ _STACK = "stack"
 for _name in [name for name in os.environ if name.startswith("SHOP_") and not name.startswith("SHOP_TEST_")]:
     del os.environ[_name]
 os.environ["SHOP_DATA_DIR"] = tempfile.gettempdir() + f"/shop-tests-{os.getpid()}-absent"
-
-
-@dataclass(frozen=True)
-class Warehouse:
-    """A migrated warehouse: how to reach it and the server it lives in."""
-
-    settings: Settings
-    server: EmbeddedPostgres
 
 
 @dataclass(frozen=True)
@@ -68,23 +59,10 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _new_warehouse(server: EmbeddedPostgres, data_dir: Path) -> Warehouse:
-    name = f"shop_{uuid.uuid4().hex[:12]}"
-    settings = load(pg_port=server.port, pg_database=name, dagster_database=f"dagster_{name}", data_dir=data_dir)
-    migrate(settings)
-    return Warehouse(settings, server)
-
-
-def _drop(warehouse: Warehouse) -> None:
-    with connect(warehouse.settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
-        for database in (warehouse.settings.pg_database, warehouse.settings.dagster_database):
-            admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
-
-
 @pytest.fixture(scope="session")
 def warehouse(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """A migrated warehouse shared by the session: for tests that only read, or clean up behind themselves."""
-    made = _new_warehouse(postgres_server, tmp_path_factory.mktemp("data"))
+    made = _new_warehouse(postgres_server, tmp_path_factory.mktemp("data"), dagster=True)
     yield made
     _drop(made)
 

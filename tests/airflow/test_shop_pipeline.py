@@ -42,7 +42,7 @@ def shop(
 ) -> Iterator[Settings]:
     """Warehouse, broker and the shop's own Dagster with its sensors stopped: only Airflow moves anything."""
     folder = tmp_path_factory.mktemp("shop")
-    warehouse = _new_warehouse(postgres_server, folder)
+    warehouse = _new_warehouse(postgres_server, folder, dagster=True)
     supervisor = Supervisor(folder / "logs")
     code_ports = free_code_ports()
     try:

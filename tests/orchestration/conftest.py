@@ -56,7 +56,7 @@ class Platform:
 @contextmanager
 def whole_platform(postgres_server: Any, folder: Path) -> Iterator[Platform]:
     """Warehouse, broker, code servers, web server and daemon, all real."""
-    warehouse = _new_warehouse(postgres_server, folder)
+    warehouse = _new_warehouse(postgres_server, folder, dagster=True)
     supervisor = Supervisor(folder / "logs")
     code_ports, web_port = free_code_ports(), any_free()
     try:
