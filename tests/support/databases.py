@@ -6,7 +6,7 @@ its template and given.
 
 from __future__ import annotations
 
-import uuid
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +46,9 @@ def new_warehouse(
 
     ``dagster`` makes the empty database of Dagster too, as a migration does.
     """
-    settings = _unique(server, data_dir)
     if template == _MIGRATED:
         make_template(server, _MIGRATED, data_dir, lambda _: None)
+    settings = _named(server, data_dir, _free_name(server, data_dir))
     source = _TEMPLATES[server][template]
     with connect(settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
         _copy(admin, source, settings.pg_database)
@@ -65,7 +65,7 @@ def make_template(
     if name in known:
         return
     if name == _MIGRATED:
-        made = Warehouse(_unique(server, data_dir), server)
+        made = Warehouse(_named(server, data_dir, "template_migrated"), server)
         migrate(made.settings)
     else:
         made = new_warehouse(server, data_dir, template=template)
@@ -89,8 +89,17 @@ def drop(warehouse: Warehouse) -> None:
             admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
 
 
-def _unique(server: EmbeddedPostgres, data_dir: Path) -> Settings:
-    name = f"shop_{uuid.uuid4().hex[:12]}"
+def _free_name(server: EmbeddedPostgres, data_dir: Path) -> str:
+    """Return the first of `shop_1`, `shop_2`, ... that is not there.
+
+    A dropped database leaves its name to the next one: what dbt parsed for that name can be used again.
+    """
+    with connect(load(pg_port=server.port, data_dir=data_dir), Role.ADMIN, database="postgres") as admin:
+        taken = {row[0] for row in admin.execute("select datname from pg_database")}
+    return next(name for number in itertools.count(1) if (name := f"shop_{number}") not in taken)
+
+
+def _named(server: EmbeddedPostgres, data_dir: Path, name: str) -> Settings:
     return load(pg_port=server.port, pg_database=name, dagster_database=_dagster_of(name), data_dir=data_dir)
 
 
