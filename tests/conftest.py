@@ -15,26 +15,22 @@ from hypothesis import settings as hypothesis_settings
 
 from shop_platform.ingest.topics import ensure_topics
 from shop_platform.local.broker.process import BrokerProcess, start_broker_process
-from shop_platform.local.ports import any_free
+from shop_platform.local.ports import RANGE_VARIABLE, any_free
 from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.settings import Settings
 from tests.support.databases import Warehouse
 from tests.support.databases import drop as _drop
 from tests.support.databases import new_warehouse as _new_warehouse
 from tests.support.order import rank
+from tests.support.ports import claim
 from tests.support.suites import SUITES, SuiteSummary
-
-# Files whose tests start the whole stack, on the first ports that are free: two at once could take the same ones.
-_WITH_A_STACK = {
-    *("test_demo.py", "test_stack.py", "test_shop_pipeline.py", "test_promises.py", "test_platform.py"),
-    "test_survival.py",
-}
-_STACK = "stack"
 
 # A developer's own stack or shell must not leak into the tests.
 for _name in [name for name in os.environ if name.startswith("SHOP_") and not name.startswith("SHOP_TEST_")]:
     del os.environ[_name]
 os.environ["SHOP_DATA_DIR"] = tempfile.gettempdir() + f"/shop-tests-{os.getpid()}-absent"
+# Every port of this process and of what it starts: the stacks of two processes then never meet.
+os.environ[RANGE_VARIABLE] = claim()
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         names = [name for name in SUITES if item.get_closest_marker(name)]
         if names:
             item.user_properties.append(("suites", names))
-        item.add_marker(pytest.mark.xdist_group(_STACK if item.path.name in _WITH_A_STACK else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(str(item.path)))
     yield
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: rank(_STACK if item.path.name in _WITH_A_STACK else item.path.name))
+        items.sort(key=lambda item: rank(item.path.name))

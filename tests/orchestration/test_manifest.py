@@ -31,7 +31,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_what_dbt_parsed_it_can_read_back(code_locations):
-    """Otherwise each command of dbt parses everything again, ten seconds of a processor, and says so only in its log."""
+    """Otherwise each command of dbt parses everything again, ten seconds, and says so only in its log."""
     parsed = code_locations.manifest_path.with_name("partial_parse.msgpack").read_bytes()
     assert "nodes" in msgpack.unpackb(parsed)
 

@@ -20,6 +20,7 @@ from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.settings import Role, Settings, load
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.migrate import migrate
+from tests.support import parsed
 
 # By server and not by name: a server of a test's own has templates of its own.
 _TEMPLATES: WeakKeyDictionary[EmbeddedPostgres, dict[str, str]] = WeakKeyDictionary()
@@ -54,6 +55,7 @@ def new_warehouse(
         _copy(admin, source, settings.pg_database)
         if dagster:
             _copy(admin, _dagster_of(_TEMPLATES[server][_MIGRATED]), settings.dagster_database)
+    parsed.give(settings)
     return Warehouse(settings, server)
 
 
@@ -84,6 +86,7 @@ def make_template(
 
 def drop(warehouse: Warehouse) -> None:
     """Drop a warehouse and its Dagster's database, whoever is connected."""
+    parsed.keep(warehouse.settings)
     with connect(warehouse.settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
         for database in (warehouse.settings.pg_database, warehouse.settings.dagster_database):
             admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
