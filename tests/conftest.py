@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +20,14 @@ from shop_platform.local.broker.process import BrokerProcess, start_broker_proce
 from shop_platform.local.ports import RANGE_VARIABLE, any_free
 from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.settings import Settings
+from tests.support import durations
+from tests.support.account import Account
 from tests.support.databases import Warehouse
 from tests.support.databases import drop as _drop
 from tests.support.databases import new_warehouse as _new_warehouse
-from tests.support.order import rank
+from tests.support.lanes import FAST, lane_of, no_servers
 from tests.support.ports import claim
+from tests.support.real_kafka import remove_topics
 from tests.support.suites import SUITES, SuiteSummary
 
 # A developer's own stack or shell must not leak into the tests.
@@ -71,15 +76,22 @@ def fresh_warehouse(postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterat
     _drop(made)
 
 
+@pytest.fixture(scope="session")
+def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    """One embedded broker for the session, for tests that neither end nor stop it; its topics live for one test."""
+    with start_broker_process(tmp_path_factory.mktemp("broker"), any_free()) as broker:
+        yield broker
+
+
 @pytest.fixture
-def shop(fresh_warehouse: Warehouse, tmp_path: Path) -> Iterator[Shop]:
-    """A warehouse, an embedded broker with the contract's topics, and a producer: the whole road of an event."""
-    with start_broker_process(tmp_path / "broker") as broker:
-        settings = fresh_warehouse.settings.model_copy(
-            update={"kafka_bootstrap": f"127.0.0.1:{broker.port}", "ingest_linger_ms": 50}
-        )
-        ensure_topics(settings)
-        yield Shop(settings, fresh_warehouse.server, broker)
+def shop(fresh_warehouse: Warehouse, session_broker: BrokerProcess) -> Iterator[Shop]:
+    """A warehouse, a broker with the contract's topics, both empty, and a producer: the whole road of an event."""
+    settings = fresh_warehouse.settings.model_copy(
+        update={"kafka_bootstrap": session_broker.bootstrap, "ingest_linger_ms": 50}
+    )
+    ensure_topics(settings)
+    yield Shop(settings, fresh_warehouse.server, session_broker)
+    remove_topics(session_broker.bootstrap)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-randomly takes its seed
@@ -93,6 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # the one process that hears of every test
         config.pluginmanager.register(SuiteSummary(), "shop-suites")
+        config.pluginmanager.register(Account(), "shop-account")
     # No example has a limit of time: the first one of a process also loads what the others find loaded.
     # Who names a seed wants to see the same again, of the property tests as well.
     seed = os.environ.get("SHOP_TEST_CHAOS_SEED")
@@ -103,18 +116,64 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis_settings.load_profile("shop")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let several machines share the tests."""
+    parser.addoption("--shard", metavar="1/4", help="Run one part of the files, cut by how long each takes.")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before xdist, which reads the groups in a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Tell a test's report which suites it is of, and keep each file's tests in one process: they share fixtures.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Mark each test with its lane, tell its report, and keep the tests that share a stack in one process.
 
     Where several processes share the tests, the longest files come first (xdist would begin with those of most tests):
     the last file to begin should not be the one that takes ten minutes.
     """
+    seconds = durations.known()
     for item in items:
+        lane = lane_of(item)
+        item.add_marker(lane)
+        item.user_properties.append(("lane", lane))
         names = [name for name in SUITES if item.get_closest_marker(name)]
         if names:
             item.user_properties.append(("suites", names))
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if part := config.getoption("shard"):
+        number, _, of = part.partition("/")
+        mine = durations.shard({_file(item) for item in items}, int(number), int(of), seconds)
+        config.hook.pytest_deselected(items=[item for item in items if _file(item) not in mine])
+        items[:] = [item for item in items if _file(item) in mine]
     yield
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: rank(item.path.name))
+        of_group: Counter[str] = Counter()
+        for file in {_file(item): item for item in items}.values():
+            of_group[_group(file)] += seconds.get(_file(file), durations.UNKNOWN)
+        items.sort(key=lambda item: -of_group[_group(item)])
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _group(item: pytest.Item) -> str:
+    """Return what has to run in one process: a file, and all that uses the standing platform or the Airflow."""
+    for fixture in ("airflow", "standing"):
+        if fixture in getattr(item, "fixturenames", ()):
+            return fixture
+    return _file(item)
+
+
+@pytest.fixture(autouse=True)
+def _no_server_in_the_fast_lane(request: pytest.FixtureRequest) -> Iterator[None]:
+    """See to it that the lane is what it says."""
+    with no_servers() if lane_of(request.node) == FAST else nullcontext():
+        yield
+
+
+@pytest.fixture
+def own_servers() -> None:
+    """Says of a test that it starts servers itself."""
+
+
+@pytest.fixture
+def dbt() -> None:
+    """Says of a test that it runs dbt itself."""

@@ -7,7 +7,8 @@ its template and given.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,19 @@ def drop(warehouse: Warehouse) -> None:
     with connect(warehouse.settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
         for database in (warehouse.settings.pg_database, warehouse.settings.dagster_database):
             admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
+
+
+@contextmanager
+def empty_database(server: EmbeddedPostgres, name: str) -> Iterator[str]:
+    """Make a database that is nobody's warehouse; give its SQLAlchemy URL, and drop it afterwards."""
+    settings = load(pg_port=server.port)
+    with connect(settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
+        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    try:
+        yield settings.dsn(Role.ADMIN, name).replace("postgresql://", "postgresql+psycopg2://")
+    finally:
+        with connect(settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
+            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def _free_name(server: EmbeddedPostgres, data_dir: Path) -> str:
