@@ -30,9 +30,21 @@ demo: $(READY) ## Run the whole platform here until Ctrl-C (ARGS="--days 30 --ra
 demo-once: $(READY) ## The same without a terminal; exits 0 only if both invariants hold
 	@$(PY) -m shop_platform.cli demo --exit $(ARGS)
 
-# Two processes share the tests unless ARGS names some: most of them wait for servers, so two cores are half idle else.
-test: $(READY) ## Run every test whose needs this machine can meet (ARGS="tests/dbt -k money")
-	@$(PY) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadgroup --no-loadscope-reorder)
+# As many processes as there are cores share the tests, two at least: most tests wait for servers.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); [ "$$n" -ge 2 ] || n=2; echo $$n)
+SHARED := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+test: $(READY) ## Run every test whose needs this machine can meet (ARGS="tests/dbt -k money"; SHARD=1/3)
+	@$(PY) -m pytest $(or $(ARGS),$(SHARED) $(if $(SHARD),--shard $(SHARD)))
+
+test-fast: $(READY) ## Run the tests that start no server, in three minutes
+	@$(PY) -m pytest -m fast $(or $(ARGS),$(SHARED))
+
+test-slow: $(READY) ## Run all the others
+	@$(PY) -m pytest -m "not fast" $(or $(ARGS),$(SHARED))
+
+durations: $(READY) ## Keep how long each file took in the last whole run (tests/support/durations.json)
+	@$(PY) -m tests.support.durations
 
 chaos: $(READY) ## Break everything on purpose, in full doses (ARGS="-k disk"); an hour or so
 	@SHOP_TEST_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)
@@ -71,9 +83,9 @@ airflow-once: $(AIRFLOW_READY) ## Run the Airflow DAG once against the running d
 		.venv-airflow/bin/airflow db migrate >/dev/null && .venv-airflow/bin/airflow dags test shop_pipeline
 
 reset: $(READY) ## Remove the embedded stack's data
-	@$(PY) -m shop_platform.cli reset
+	@$(PY) -m shop_platform.cli reset $(ARGS)
 
 clean: ## Remove environments, caches and builds (not the data)
 	rm -rf .venv .venv-airflow .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo demo-once test chaos lint bench docs slim-ci airflow-env airflow airflow-once reset clean
+.PHONY: help setup demo demo-once test test-fast test-slow durations chaos lint bench docs slim-ci airflow-env airflow airflow-once reset clean

@@ -316,7 +316,7 @@ app.command("backfill")(backfill)
 
 
 def _mount_generator() -> None:
-    from shop_platform.generator.cli import app as generator
+    from shop_platform.generator.cli import app as generator  # NumPy and Faker only once it is called
 
     app.add_typer(generator, name="generate", help="Simulate a shop: its history, or its live stream.")
 
@@ -325,9 +325,7 @@ def main() -> None:
     """Run the command; a mistake of the user's ends in a sentence and an exit code, not in a stack trace."""
     _mount_offsets()
     _mount_dead_letters()
-    # NumPy and Faker would double the memory and the start of every other command.
-    if sys.argv[1:2] in (["generate"], ["--help"], []):
-        _mount_generator()
+    _mount_generator()
     try:
         app()
     except ShopError as error:

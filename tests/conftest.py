@@ -6,44 +6,36 @@ import os
 import shutil
 import signal
 import tempfile
-import uuid
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
-from psycopg import sql
 
 from shop_platform.ingest.topics import ensure_topics
 from shop_platform.local.broker.process import BrokerProcess, start_broker_process
-from shop_platform.local.ports import any_free
+from shop_platform.local.ports import RANGE_VARIABLE, any_free
 from shop_platform.local.postgres import EmbeddedPostgres
-from shop_platform.settings import Role, Settings, load
-from shop_platform.warehouse.connect import connect
-from shop_platform.warehouse.migrate import migrate
-from tests.support.order import rank
+from shop_platform.settings import Settings
+from tests.support import durations
+from tests.support.account import Account
+from tests.support.databases import Warehouse
+from tests.support.databases import drop as _drop
+from tests.support.databases import new_warehouse as _new_warehouse
+from tests.support.lanes import FAST, lane_of, no_servers
+from tests.support.ports import claim
+from tests.support.real_kafka import remove_topics
 from tests.support.suites import SUITES, SuiteSummary
-
-# Files whose tests start the whole stack, on the first ports that are free: two at once could take the same ones.
-_WITH_A_STACK = {
-    *("test_demo.py", "test_stack.py", "test_shop_pipeline.py", "test_promises.py", "test_platform.py"),
-    "test_survival.py",
-}
-_STACK = "stack"
 
 # A developer's own stack or shell must not leak into the tests.
 for _name in [name for name in os.environ if name.startswith("SHOP_") and not name.startswith("SHOP_TEST_")]:
     del os.environ[_name]
 os.environ["SHOP_DATA_DIR"] = tempfile.gettempdir() + f"/shop-tests-{os.getpid()}-absent"
-
-
-@dataclass(frozen=True)
-class Warehouse:
-    """A migrated warehouse: how to reach it and the server it lives in."""
-
-    settings: Settings
-    server: EmbeddedPostgres
+# Every port of this process and of what it starts: the stacks of two processes then never meet.
+os.environ[RANGE_VARIABLE] = claim()
 
 
 @dataclass(frozen=True)
@@ -68,23 +60,10 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _new_warehouse(server: EmbeddedPostgres, data_dir: Path) -> Warehouse:
-    name = f"shop_{uuid.uuid4().hex[:12]}"
-    settings = load(pg_port=server.port, pg_database=name, dagster_database=f"dagster_{name}", data_dir=data_dir)
-    migrate(settings)
-    return Warehouse(settings, server)
-
-
-def _drop(warehouse: Warehouse) -> None:
-    with connect(warehouse.settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
-        for database in (warehouse.settings.pg_database, warehouse.settings.dagster_database):
-            admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
-
-
 @pytest.fixture(scope="session")
 def warehouse(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """A migrated warehouse shared by the session: for tests that only read, or clean up behind themselves."""
-    made = _new_warehouse(postgres_server, tmp_path_factory.mktemp("data"))
+    made = _new_warehouse(postgres_server, tmp_path_factory.mktemp("data"), dagster=True)
     yield made
     _drop(made)
 
@@ -97,15 +76,22 @@ def fresh_warehouse(postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterat
     _drop(made)
 
 
+@pytest.fixture(scope="session")
+def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    """One embedded broker for the session, for tests that neither end nor stop it; its topics live for one test."""
+    with start_broker_process(tmp_path_factory.mktemp("broker"), any_free()) as broker:
+        yield broker
+
+
 @pytest.fixture
-def shop(fresh_warehouse: Warehouse, tmp_path: Path) -> Iterator[Shop]:
-    """A warehouse, an embedded broker with the contract's topics, and a producer: the whole road of an event."""
-    with start_broker_process(tmp_path / "broker") as broker:
-        settings = fresh_warehouse.settings.model_copy(
-            update={"kafka_bootstrap": f"127.0.0.1:{broker.port}", "ingest_linger_ms": 50}
-        )
-        ensure_topics(settings)
-        yield Shop(settings, fresh_warehouse.server, broker)
+def shop(fresh_warehouse: Warehouse, session_broker: BrokerProcess) -> Iterator[Shop]:
+    """A warehouse, a broker with the contract's topics, both empty, and a producer: the whole road of an event."""
+    settings = fresh_warehouse.settings.model_copy(
+        update={"kafka_bootstrap": session_broker.bootstrap, "ingest_linger_ms": 50}
+    )
+    ensure_topics(settings)
+    yield Shop(settings, fresh_warehouse.server, session_broker)
+    remove_topics(session_broker.bootstrap)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-randomly takes its seed
@@ -119,6 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # the one process that hears of every test
         config.pluginmanager.register(SuiteSummary(), "shop-suites")
+        config.pluginmanager.register(Account(), "shop-account")
     # No example has a limit of time: the first one of a process also loads what the others find loaded.
     # Who names a seed wants to see the same again, of the property tests as well.
     seed = os.environ.get("SHOP_TEST_CHAOS_SEED")
@@ -129,18 +116,64 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis_settings.load_profile("shop")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let several machines share the tests."""
+    parser.addoption("--shard", metavar="1/4", help="Run one part of the files, cut by how long each takes.")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before xdist, which reads the groups in a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Tell a test's report which suites it is of, and keep each file's tests in one process: they share fixtures.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Mark each test with its lane, tell its report, and keep the tests that share a stack in one process.
 
     Where several processes share the tests, the longest files come first (xdist would begin with those of most tests):
     the last file to begin should not be the one that takes ten minutes.
     """
+    seconds = durations.known()
     for item in items:
+        lane = lane_of(item)
+        item.add_marker(lane)
+        item.user_properties.append(("lane", lane))
         names = [name for name in SUITES if item.get_closest_marker(name)]
         if names:
             item.user_properties.append(("suites", names))
-        item.add_marker(pytest.mark.xdist_group(_STACK if item.path.name in _WITH_A_STACK else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if part := config.getoption("shard"):
+        number, _, of = part.partition("/")
+        mine = durations.shard({_file(item) for item in items}, int(number), int(of), seconds)
+        config.hook.pytest_deselected(items=[item for item in items if _file(item) not in mine])
+        items[:] = [item for item in items if _file(item) in mine]
     yield
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: rank(_STACK if item.path.name in _WITH_A_STACK else item.path.name))
+        of_group: Counter[str] = Counter()
+        for file in {_file(item): item for item in items}.values():
+            of_group[_group(file)] += seconds.get(_file(file), durations.UNKNOWN)
+        items.sort(key=lambda item: -of_group[_group(item)])
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _group(item: pytest.Item) -> str:
+    """Return what has to run in one process: a file, and all that uses the standing platform or the Airflow."""
+    for fixture in ("airflow", "standing"):
+        if fixture in getattr(item, "fixturenames", ()):
+            return fixture
+    return _file(item)
+
+
+@pytest.fixture(autouse=True)
+def _no_server_in_the_fast_lane(request: pytest.FixtureRequest) -> Iterator[None]:
+    """See to it that the lane is what it says."""
+    with no_servers() if lane_of(request.node) == FAST else nullcontext():
+        yield
+
+
+@pytest.fixture
+def own_servers() -> None:
+    """Says of a test that it starts servers itself."""
+
+
+@pytest.fixture
+def dbt() -> None:
+    """Says of a test that it runs dbt itself."""

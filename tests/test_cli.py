@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -87,3 +88,17 @@ def test_every_command_has_help(command):
 def test_status_of_nothing_says_what_is_away_and_exits_1(tmp_path):
     done = shop("status", "--json", SHOP_DATA_DIR=str(tmp_path), SHOP_PG_PORT=str(any_free()))
     assert done.returncode == 1 and "PostgreSQL at" in done.stdout and "Traceback" not in done.stderr
+
+
+def test_a_command_loads_nothing_that_it_does_not_need():
+    """`shop status` would take three times as long with NumPy, Faker, dbt and Dagster in it."""
+    code = (
+        "import sys, contextlib; from shop_platform import cli; sys.argv = ['shop', 'status', '--help']\n"
+        "with contextlib.suppress(SystemExit): cli.main()\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(done.stderr.strip()))
+    heavy = {"numpy", "faker", "dagster", "dagster_dbt", "dbt", "dash", "polars", "sqlalchemy", "structlog"}
+    assert loaded & heavy == set() and {"typer", "pydantic"} <= loaded
+    assert {"psycopg", "confluent_kafka", "httpx"} & loaded == set(), "not before the command itself"

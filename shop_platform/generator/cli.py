@@ -6,15 +6,16 @@ import dataclasses
 import datetime as dt
 import json
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shop_platform.errors import ShopError
-from shop_platform.generator.history import run_history
-from shop_platform.generator.live import LiveReport, run_live
 from shop_platform.generator.parameters import HISTORY_FAULTS, LIVE_FAULTS, NO_FAULTS, FaultRates
 from shop_platform.settings import get_settings
+
+if TYPE_CHECKING:
+    from shop_platform.generator.live import LiveReport
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -67,6 +68,7 @@ def history(
 ) -> None:
     """Send a shop's past into Kafka, once. Interrupted, the next call goes on; done, it is left alone."""
     from shop_platform.cli import stop_on_signals
+    from shop_platform.generator.history import run_history
     from shop_platform.local.screen import progress_bar
 
     rates = _faults(
@@ -107,6 +109,7 @@ def live(
 ) -> None:
     """Let the shop live on in real time until Ctrl-C."""
     from shop_platform.cli import stop_on_signals
+    from shop_platform.generator.live import run_live
 
     rates = _faults(
         LIVE_FAULTS, no_faults, duplicate=duplicates, late=late, out_of_order=out_of_order, malformed=malformed,

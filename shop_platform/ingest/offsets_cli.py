@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from shop_platform.logs import configure_logging
 from shop_platform.settings import Role, Settings, get_settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -20,6 +19,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 
 def _settings() -> Settings:
     settings = get_settings()
+    from shop_platform.logs import configure_logging
+
     configure_logging(settings)
     return settings
 

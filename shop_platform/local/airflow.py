@@ -17,7 +17,7 @@ import httpx
 from psycopg import sql
 
 from shop_platform.errors import ShopError
-from shop_platform.local.ports import first_free
+from shop_platform.local.ports import first_free, preferred
 from shop_platform.local.processes import Service
 from shop_platform.settings import PROJECT_ROOT, Role, Settings
 from shop_platform.warehouse.connect import connect
@@ -27,6 +27,7 @@ DAGS = PROJECT_ROOT / "airflow_bridge" / "dags"
 USER = "admin"
 _ROLE = "airflow"
 _PREFERRED_PORTS = {"api": 8080, "worker_logs": 8793, "trigger_logs": 8794}
+_PLACE = 10  # in a range of ports: after the stack's own services
 _MIGRATE_SECONDS = 300
 _CONNECTIONS = 60
 
@@ -86,7 +87,9 @@ class AirflowHome:
     def ports(self) -> dict[str, int]:
         """Return the loopback ports: those of the last start, where they are free, else the next ones."""
         path = self.folder / "ports.json"
-        wanted = _PREFERRED_PORTS | (json.loads(path.read_text(encoding="utf-8")) if path.exists() else {})
+        wanted = preferred(_PREFERRED_PORTS, place=_PLACE) | (
+            json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        )
         chosen: dict[str, int] = {}
         for name, port in wanted.items():
             chosen[name] = first_free(int(port), taken=set(chosen.values()))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 
 from shop_platform.errors import ShopError
 
+RANGE_VARIABLE = "SHOP_LOCAL_PORTS"
+"""``20000-20249``: the ports of this machine's embedded stack, so that two stacks do not meet."""
+
 _ATTEMPTS = 50
+# The first ports of a range belong to the services that have a place of their own.
+_SERVICES = 30
 
 
 def is_free(port: int) -> bool:
@@ -39,7 +47,51 @@ def first_free(preferred: int, *, taken: Collection[int] = ()) -> int:
 
 
 def any_free() -> int:
-    """Return a port the system says is free right now (for tests)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that is free right now: the next one of SHOP_LOCAL_PORTS, or one that the system chooses.
+
+    One that the system chose may be given to an outgoing connection before it is bound; one of a range is not.
+    """
+    ports = port_range()
+    if ports is None:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+    for port in itertools.islice(_rotation(ports), len(ports)):
+        if is_free(port):
+            return port
+    raise ShopError(f"No port of {RANGE_VARIABLE}={os.environ[RANGE_VARIABLE]} is free", "Give it more of them.")
+
+
+def preferred(defaults: Mapping[str, int], *, place: int = 0) -> dict[str, int]:
+    """Return the ports that services should have: their own ``defaults``, or those of SHOP_LOCAL_PORTS from ``place``.
+
+    Two groups of services that run side by side take places that do not overlap.
+    """
+    ports = port_range()
+    if ports is None:
+        return dict(defaults)
+    return dict(zip(defaults, ports[place:], strict=False))
+
+
+def port_range() -> range | None:
+    """Return SHOP_LOCAL_PORTS, if it is set; raise :class:`ShopError` when it is no range, or too small a one."""
+    text = os.environ.get(RANGE_VARIABLE, "")
+    if not text:
+        return None
+    first, _, last = text.partition("-")
+    numbers = first.isdecimal() and last.isdecimal()
+    if not numbers or not 1024 <= int(first) <= int(last) - 2 * _SERVICES or int(last) > 65_535:
+        raise ShopError(
+            f"{RANGE_VARIABLE}={text!r} is not a range of at least {2 * _SERVICES} ports", "Write it as 20000-20249."
+        )
+    return range(int(first), int(last) + 1)
+
+
+@cache
+def _rotation(ports: range) -> Iterator[int]:
+    """Return every port of the range in turn, for ever: what was given last is asked for again last.
+
+    Where it begins differs by process: a child should not choose what its parent is about to bind.
+    """
+    given = ports[_SERVICES:]
+    return itertools.islice(itertools.cycle(given), os.getpid() % len(given), None)

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from shop_platform.errors import ShopError
 from shop_platform.kafka_security import UNSECURED
-from shop_platform.local.ports import first_free
+from shop_platform.local.ports import first_free, preferred
 from shop_platform.orchestration.names import LOCATION_INGESTION, LOCATION_WAREHOUSE
 from shop_platform.settings import Role, Settings, load
 
@@ -107,7 +107,7 @@ class StackFolder:
         remembered = self._read_json("ports.json")
         chosen: dict[str, int] = {}
         notes = []
-        for name, default in _PREFERRED_PORTS.items():
+        for name, default in preferred(_PREFERRED_PORTS).items():
             wanted = int(remembered.get(name, default))
             chosen[name] = first_free(wanted, taken=set(chosen.values()))
             if chosen[name] != wanted:

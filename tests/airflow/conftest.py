@@ -42,14 +42,16 @@ def _airflow_can_be_had() -> None:
 
 
 @pytest.fixture(scope="package")
-def tiny(tmp_path_factory: pytest.TempPathFactory, _airflow_can_be_had: None) -> Iterator[Tiny]:
+def tiny(
+    postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory, _airflow_can_be_had: None
+) -> Iterator[Tiny]:
     """A real Dagster on `tiny_definitions.py`, code location `tiny`."""
     folder = tmp_path_factory.mktemp("tiny")
     control = folder / "control"
     control.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINY_CONTROL", str(control))
-        with running_dagster(HERE / "tiny_definitions.py", "tiny", folder / "home") as server:
+        with running_dagster(postgres_server, HERE / "tiny_definitions.py", "tiny", folder / "home") as server:
             gate = Gate(server.port)
             gate.open()
             yield Tiny(server, gate, control)

@@ -17,7 +17,7 @@ from tests.airflow.conftest import Tiny
 from tests.support.airflow_env import ROOT, binary, clean_environment
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.airflow
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def test_a_killed_worker_launches_nothing_twice_and_a_cleared_task_launches_anew
     assert statuses(tiny, run, "adopt") == ["SUCCESS"]
 
     run.clear("adopt")
-    eventually(lambda: len(of(tiny, run, "adopt")) == 2, 240)
+    eventually(lambda: len(of(tiny, run, "adopt")) == 2)
     assert run.wait() == "success"
     first, second = of(tiny, run, "adopt")
     assert first["tags"]["airflow/launch_key"] != second["tags"]["airflow/launch_key"]
@@ -74,14 +74,14 @@ def test_a_deferred_task_holds_no_worker_has_its_link_and_marking_it_failed_canc
     with held(tiny, "marked"):
         run = airflow.trigger("mark_failed")
         run.wait_for("wait", ["deferred"])
-        eventually(lambda: statuses(tiny, run, "wait") == ["STARTED"], 120)
+        eventually(lambda: statuses(tiny, run, "wait") == ["STARTED"])
         pool = airflow.get("/api/v2/pools/default_pool")
         assert (pool["running_slots"], pool["queued_slots"]) == (0, 0)
         assert pool["deferred_slots"] >= 1
         (dagster_run,) = of(tiny, run, "wait")
         assert run.links("wait") == {"Dagster run": f"http://127.0.0.1:{tiny.gate.port}/runs/{dagster_run['runId']}"}
         run.mark("wait", "failed")
-        eventually(lambda: statuses(tiny, run, "wait") == ["CANCELED"], 120)
+        eventually(lambda: statuses(tiny, run, "wait") == ["CANCELED"])
     assert run.wait() == "failed"
 
 
@@ -112,7 +112,7 @@ def test_failed_checks_a_misspelt_job_and_a_run_past_its_time_fail_their_tasks_a
         run.says("left failed checks: ops/reconciliation:nothing_was_lost (3 events lost)", "lost")
         run.says("Dagster has no job 'sholw' in code location 'tiny'", "misspelt")
         run.says("outlived 0:00:08 and was cancelled", "too_slow")
-        eventually(lambda: statuses(tiny, run, "too_slow") == ["CANCELED"], 60)
+        eventually(lambda: statuses(tiny, run, "too_slow") == ["CANCELED"])
 
 
 def test_a_broken_asset_turns_its_own_task_red_and_the_run_tells_asset_error_and_link(
@@ -149,15 +149,15 @@ def test_a_retry_runs_again_only_what_failed_and_each_mart_is_an_event_that_anot
     airflow: AirflowClient, tiny: Tiny
 ) -> None:
     before = len(airflow.runs("another_team"))
-    broken = tiny.control / "second.broken"
-    broken.touch()
+    (tiny.control / "second.broken_once").touch()
+    again = tiny.control / "second.hold"
     try:
         run = airflow.trigger("watched")
-        run.wait_for("dagster_run", ["up_for_retry"])
+        eventually(lambda: again.exists() and statuses(tiny, run, "launch") == ["FAILURE", "STARTED"])
+        # Not red: it is run again. (It may not even have begun to wait when its run has failed already.)
+        assert run.tasks()["marts.second"] in {None, "scheduled", "queued", "running", "deferred"}
     finally:
-        broken.unlink()
-    # Not red: it will be run again. (It may not even have begun to wait when its run has failed already.)
-    assert run.tasks()["marts.second"] in {None, "scheduled", "queued", "running", "deferred"}
+        again.unlink(missing_ok=True)
     assert run.wait() == "success"
     assert set(run.tasks().values()) == {"success"}
     whole, again = of(tiny, run, "launch")
@@ -170,19 +170,19 @@ def test_a_retry_runs_again_only_what_failed_and_each_mart_is_an_event_that_anot
         "marts.second": again["runId"],
         "marts.third": again["runId"],
     }
-    eventually(lambda: len(airflow.runs("another_team")) > before, 120)
+    eventually(lambda: len(airflow.runs("another_team")) > before)
     assert airflow.runs("another_team")[-1].wait() == "success"
 
 
 def test_an_airflow_backfill_becomes_one_dagster_partition_per_day(airflow: AirflowClient, tiny: Tiny) -> None:
-    eventually(lambda: airflow.knows("days"), 240)
+    eventually(lambda: airflow.knows("days"))
     body = {"dag_id": "days", "from_date": "2026-01-03T00:00:00Z", "to_date": "2026-01-04T23:00:00Z"}
     airflow.send("POST", "/api/v2/backfills", body | {"max_active_runs": 2})
 
     def runs() -> list[DagRun]:
         return [run for run in airflow.runs("days") if run.run_id.startswith("backfill__")]
 
-    eventually(lambda: len(runs()) == 2, 120)
+    eventually(lambda: len(runs()) == 2)
     outcomes = [run.wait() for run in runs()]
     assert outcomes == ["success", "success"], [run.log("day") for run in runs()]
     found = [tiny.server.runs(airflow__dag_id="days", airflow__run_id=run.run_id) for run in runs()]
@@ -205,7 +205,7 @@ def test_the_connections_test_button_tells_good_from_bad(airflow: AirflowClient,
 
 def test_the_dag_files_are_imported_without_errors_and_can_be_drawn(airflow: AirflowClient) -> None:
     for dag_id in ("shop_pipeline", "shop_daily", "watched"):
-        eventually(lambda dag_id=dag_id: airflow.knows(dag_id), 240)
+        eventually(lambda dag_id=dag_id: airflow.knows(dag_id))
         drawn = airflow.get("/ui/structure/structure_data", dag_id=dag_id)  # what the graph page asks for
         assert drawn["nodes"]
     assert airflow.get("/api/v2/importErrors")["import_errors"] == []

@@ -24,9 +24,9 @@ from tests.conftest import _drop, _new_warehouse
 from tests.orchestration.shop_day import shop_day
 from tests.support.airflow_env import binary, clean_environment
 from tests.support.events import LedgerProducer
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, without_limits
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.airflow
 
 _SENSORS = """query Sensors($repository: RepositorySelector!) { sensorsOrError(repositorySelector: $repository) {
   ... on Sensors { results { name sensorState { id } } } } }"""
@@ -42,7 +42,7 @@ def shop(
 ) -> Iterator[Settings]:
     """Warehouse, broker and the shop's own Dagster with its sensors stopped: only Airflow moves anything."""
     folder = tmp_path_factory.mktemp("shop")
-    warehouse = _new_warehouse(postgres_server, folder)
+    warehouse = _new_warehouse(postgres_server, folder, dagster=True)
     supervisor = Supervisor(folder / "logs")
     code_ports = free_code_ports()
     try:
@@ -55,7 +55,8 @@ def shop(
             )
             ensure_topics(settings)
             prepare_home(settings, code_ports=code_ports)
-            *before, daemon = dagster_services(settings, code_ports=code_ports, web_port=shop_dagster_port)
+            services = dagster_services(settings, code_ports=code_ports, web_port=shop_dagster_port)
+            *before, daemon = without_limits(services)
             try:
                 for service in before:
                     supervisor.start(service)
@@ -135,7 +136,7 @@ def test_the_exporter_finds_no_drift_between_the_running_dagster_and_the_committ
 def test_an_airflow_backfill_builds_each_of_its_days_again_as_a_partition_of_the_shops_dagster(
     airflow: AirflowClient, shop: Settings
 ) -> None:
-    eventually(lambda: airflow.knows("shop_daily"), 240)
+    eventually(lambda: airflow.knows("shop_daily"))
     airflow.send("PATCH", "/api/v2/dags/shop_daily", {"is_paused": False})
     try:
         body = {"dag_id": "shop_daily", "from_date": "2026-01-03T00:00:00Z", "to_date": "2026-01-04T23:00:00Z"}
@@ -144,7 +145,7 @@ def test_an_airflow_backfill_builds_each_of_its_days_again_as_a_partition_of_the
         def runs() -> list[DagRun]:
             return [run for run in airflow.runs("shop_daily") if run.run_id.startswith("backfill__")]
 
-        eventually(lambda: len(runs()) == 2, 120)
+        eventually(lambda: len(runs()) == 2)
         assert [run.wait() for run in runs()] == ["success", "success"]
     finally:
         airflow.send("PATCH", "/api/v2/dags/shop_daily", {"is_paused": True})

@@ -1,6 +1,7 @@
 """A code location that starts in seconds and whose assets break or wait as long as a file in TINY_CONTROL says so.
 
 `<name>.broken` makes the asset of that name fail, `<name>.hold` makes it wait until the file is gone.
+`<name>.broken_once` makes it fail and becomes `<name>.hold`: the next try waits.
 """
 
 import os
@@ -21,7 +22,10 @@ def work(name: str) -> None:
     """Do what the control files ask for."""
     while (CONTROL / f"{name}.hold").exists():
         time.sleep(0.1)
-    if (CONTROL / f"{name}.broken").exists():
+    once = CONTROL / f"{name}.broken_once"
+    if broken_once := once.exists():
+        once.rename(CONTROL / f"{name}.hold")
+    if broken_once or (CONTROL / f"{name}.broken").exists():
         raise BrokenModelError(f"column {name}_id is ambiguous\nline 7 of {name}.sql")
 
 

@@ -84,7 +84,7 @@ def mortal_warehouse(mortal_server: EmbeddedPostgres, tmp_path: Path) -> Iterato
 def mortal_shop(mortal_warehouse: Warehouse, tmp_path: Path) -> Iterator[MortalShop]:
     """A shop whose PostgreSQL and broker may be killed."""
     folder = tmp_path / "broker"
-    broker = start_broker_process(folder)
+    broker = start_broker_process(folder, any_free())
     settings = mortal_warehouse.settings.model_copy(
         update={"kafka_bootstrap": broker.bootstrap, "ingest_linger_ms": 50, "ingest_batch_messages": dose(100, 500)}
     )

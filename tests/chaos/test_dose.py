@@ -8,8 +8,6 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
 from shop_platform.settings import Settings
 from tests.chaos.dose import REPEAT, dose
 from tests.chaos.mortal import MortalShop
@@ -84,7 +82,6 @@ def _kill_generator(generator: Generator, settings: Settings, beyond: int) -> No
     generator.kill()
 
 
-@pytest.mark.slow
 def test_the_dose(mortal_shop: MortalShop, rng, tmp_path):
     settings = mortal_shop.settings
     faults = [("kill", rng.randrange(2)) for _ in range(KILLS)] + [("stop", rng.randrange(2)) for _ in range(STOPS)]

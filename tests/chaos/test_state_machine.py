@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -127,7 +126,6 @@ class Life(RuleBasedStateMachine):
             self.world.prove(self.settings)
 
 
-@pytest.mark.slow
 def test_any_sequence(world, rng):
     @seed(SEED)
     class ThisLife(Life):

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from deploy.make_env import ROOT
+from tests.support import durations
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
@@ -46,3 +47,16 @@ def test_the_targets_it_calls_exist(workflow: dict[str, Any]) -> None:
 
     assert called
     assert {target for each in called for target in each.split()} <= TARGETS
+
+
+def test_the_shards_of_the_tests_are_all_there_are_and_each_runs_on_every_python() -> None:
+    job = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))["jobs"]["test"]
+    shards = job["strategy"]["matrix"]["shard"]
+    assert shards == [f"{number + 1}/{len(shards)}" for number in range(len(shards))]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"] and "exclude" not in job["strategy"]["matrix"]
+    (step,) = (step for step in job["steps"] if "make test" in step.get("run", ""))
+    assert step["run"] == 'make test SHARD="$SHARD"' and step["env"]["SHARD"] == "${{ matrix.shard }}"
+    # With two workers each, a shard has to stay well below the job's limit.
+    parts = [durations.shard(durations.known(), number + 1, len(shards), durations.known()) for number in range(3)]
+    assert set.union(*parts) == durations.known().keys()
+    assert max(sum(durations.known()[file] for file in part) for part in parts) < job["timeout-minutes"] * 60

@@ -1,4 +1,4 @@
-"""A small shop without faults, and a broker of this room's own."""
+"""A small shop without faults, and a broker with the contract's topics."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from shop_platform.generator.message import Message
 from shop_platform.generator.parameters import NO_FAULTS
 from shop_platform.generator.stream import history_chunks
 from shop_platform.ingest.topics import ensure_topics
-from shop_platform.local.broker.process import BrokerProcess, start_broker_process
+from shop_platform.local.broker.process import BrokerProcess
 from shop_platform.settings import Settings, load
+from tests.support.real_kafka import remove_topics
 
 UNTIL = dt.datetime(2026, 11, 22, 15, 0, tzinfo=dt.UTC)
 
@@ -26,10 +27,10 @@ def history() -> list[Message]:
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
-    """An empty broker, for one test."""
-    with start_broker_process(tmp_path / "broker") as process:
-        yield process
+def broker(session_broker: BrokerProcess) -> Iterator[BrokerProcess]:
+    """An empty broker, for a test that does not end it."""
+    yield session_broker
+    remove_topics(session_broker.bootstrap)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,9 @@ from shop_platform.errors import ShopError
 from shop_platform.generator.history import run_history
 from shop_platform.generator.parameters import FaultRates
 from shop_platform.generator.stream import HistoryPlan, HistoryStream
-from shop_platform.local.broker.process import BrokerProcess
+from shop_platform.ingest.topics import ensure_topics
+from shop_platform.local.broker.process import BrokerProcess, start_broker_process
+from shop_platform.local.ports import any_free
 from shop_platform.settings import Settings, load
 from tests.generator.conftest import UNTIL
 from tests.generator.kafka import child, high_watermarks, kafka_places, kill_when, ledger_faults, ledger_places, stored
@@ -128,8 +131,10 @@ def test_another_generator_on_the_same_data_is_refused(settings: Settings) -> No
     assert run_history(settings, **(SMALL | {"days": 1})).completed
 
 
-def test_a_broker_that_is_away_is_named(settings: Settings, broker: BrokerProcess) -> None:
-    broker.stop()
+def test_a_broker_that_is_away_is_named(tmp_path: Path, own_servers: None) -> None:
+    with start_broker_process(tmp_path / "broker", any_free()) as broker:
+        settings = load(data_dir=tmp_path / "data", kafka_bootstrap=broker.bootstrap)
+        ensure_topics(settings)
     with pytest.raises(ShopError, match="does not answer"):
         run_history(settings, **SMALL)
 

@@ -16,6 +16,7 @@ from shop_platform.generator.parameters import NO_FAULTS, FaultRates
 from shop_platform.generator.runs import MANIFEST, generator_dir
 from shop_platform.ingest.topics import ensure_topics
 from shop_platform.local.broker.process import start_broker_process
+from shop_platform.local.ports import any_free
 from shop_platform.settings import Settings, load
 from tests.generator.audit import Auditor, in_event_time
 from tests.generator.kafka import (
@@ -143,7 +144,7 @@ def test_a_broker_that_dies_ends_the_run_with_a_message_and_the_next_run_leaves_
 ) -> None:
     monkeypatch.setattr(producer, "_DELIVERY_SECONDS", 3)
     monkeypatch.setattr(producer, "_LAST_SECONDS", 1)
-    with start_broker_process(tmp_path / "broker") as broker:
+    with start_broker_process(tmp_path / "broker", any_free()) as broker:
         settings = load(data_dir=tmp_path / "data", kafka_bootstrap=broker.bootstrap)
         ensure_topics(settings, retention_ms=-1)
 

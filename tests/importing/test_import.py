@@ -226,7 +226,6 @@ def test_two_imports_at_once_are_refused(shop):
         run_import(shop.settings, ImportOptions(*SHOPIFY))
 
 
-@pytest.mark.slow
 def test_without_kafka_it_says_so_and_claims_no_ledger(tmp_path):
     settings = load(data_dir=tmp_path, kafka_bootstrap=f"127.0.0.1:{any_free()}")
     with pytest.raises(ShopError, match="does not answer") as error:

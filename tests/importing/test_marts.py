@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
-import pytest
-
 from shop_platform.importing.run import ImportOptions, run_import
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.settings import Role
@@ -15,7 +13,6 @@ from tests.dbt.project import DbtProject
 from tests.importing.files import EXAMPLES, SHOPIFY
 
 
-@pytest.mark.slow
 def test_the_marts_say_of_imported_orders_what_the_shop_said(shop, tmp_path):
     run_import(shop.settings, ImportOptions(*SHOPIFY))
     run_import(shop.settings, ImportOptions(EXAMPLES / "products.csv", EXAMPLES / "products.yml"))

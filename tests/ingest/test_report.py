@@ -74,12 +74,13 @@ class Clock:
         return self.now
 
 
-@pytest.mark.slow
-def test_batches_become_observations_and_every_ten_minutes_one_materialization_with_all_of_them(tmp_path):
+def test_batches_become_observations_and_every_ten_minutes_one_materialization_with_all_of_them(
+    tmp_path, postgres_server
+):
     definitions = tmp_path / "definitions.py"
     definitions.write_text(DEFINITIONS)
     clock = Clock()
-    with running_dagster(definitions, "report", tmp_path / "home") as dagster:
+    with running_dagster(postgres_server, definitions, "report", tmp_path / "home") as dagster:
         settings = load(dagster_url=dagster.url, ingest_report_seconds=3600)
         with DagsterReporter(settings, clock) as reporter:
             reporter.add([done("shop.web", 0, 10, 8, 1, 1), done("shop.orders", 0, 3, 3)], {"shop.web": 40})
@@ -95,7 +96,7 @@ def test_batches_become_observations_and_every_ten_minutes_one_materialization_w
 
             # What was checked since then stays checked while the service goes on landing rows.
             dagster.query(LAUNCH)
-            eventually(lambda: status_of_check(dagster.url) == "SUCCEEDED", seconds=60)
+            eventually(lambda: status_of_check(dagster.url) == "SUCCEEDED")
             reporter.add([done("shop.web", 1, 12, 3)], {})
         # leaving the block tells the rest
         eventually(lambda: len(told(dagster.url, "assetObservations")) == 2)

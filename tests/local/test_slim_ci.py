@@ -40,7 +40,6 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
 def test_only_the_changed_model_and_what_stands_below_it_is_built(tmp_path: Path) -> None:
     """dim_geography reads dim_customers; neither is read by anything else."""
     ignored = shutil.ignore_patterns("target", "logs", "__pycache__")

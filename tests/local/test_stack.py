@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from shop_platform.errors import ShopError
-from shop_platform.local.ports import any_free, first_free, is_free
+from shop_platform.local.ports import RANGE_VARIABLE, any_free, first_free, is_free, port_range, preferred
 from shop_platform.local.stack import StackFolder, reset
 from shop_platform.settings import load
 
@@ -51,6 +51,41 @@ def test_a_taken_port_is_moved_and_said(tmp_path):
     assert second.dashboard != first.dashboard
     assert notes == [f"port {first.dashboard} is taken: dashboard listens on {second.dashboard}"]
     assert len(set(vars(second).values())) == len(vars(second)) == 6
+
+
+def test_two_stacks_with_ranges_of_their_own_do_not_meet(tmp_path, monkeypatch):
+    ranges = {"one": range(20_000, 20_100), "other": range(20_100, 20_200)}
+    for name, ports in ranges.items():
+        monkeypatch.setenv(RANGE_VARIABLE, f"{ports.start}-{ports.stop - 1}")
+        with StackFolder(tmp_path / name) as folder:
+            stack, _ = folder.choose_ports()
+        airflow = preferred({"api": 8080}, place=10).values()
+        free = [any_free() for _ in range(5)]
+        every = [*vars(stack).values(), *airflow, *free]
+        assert set(every) <= set(ports) and len(set(every)) == len(every)
+
+
+def test_without_a_range_services_have_their_well_known_ports(monkeypatch):
+    monkeypatch.delenv(RANGE_VARIABLE)
+    assert preferred({"dagster": 3000, "dashboard": 8050}) == {"dagster": 3000, "dashboard": 8050}
+    assert is_free(any_free())
+
+
+def test_a_free_port_of_a_range_is_not_given_twice_in_a_row_nor_while_it_is_taken(monkeypatch):
+    monkeypatch.setenv(RANGE_VARIABLE, "20200-20299")
+    given = [any_free() for _ in range(60)]
+    assert len(set(given)) == 60
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", given[-1]))
+        taken.listen()
+        assert given[-1] not in {any_free() for _ in range(100)}
+
+
+@pytest.mark.parametrize("text", ["many", "20000", "20000-20010", "80-2000", "70000-80000"])
+def test_what_is_no_range_of_ports_is_refused(monkeypatch, text):
+    monkeypatch.setenv(RANGE_VARIABLE, text)
+    with pytest.raises(ShopError, match=f"SHOP_LOCAL_PORTS='{text}' is not a range"):
+        port_range()
 
 
 def test_ports_are_remembered(tmp_path):

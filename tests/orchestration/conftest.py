@@ -1,4 +1,4 @@
-"""The code locations, built once, and a whole platform with a real Dagster beside it."""
+"""The code locations, built once, and one whole platform with a real Dagster for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from shop_platform.local.broker.process import start_broker_process
 from shop_platform.local.ports import any_free
 from shop_platform.local.processes import Supervisor
 from shop_platform.orchestration.instance import dagster_services, free_code_ports, prepare_home
+from shop_platform.orchestration.intervals import SENSOR_VARIABLE
 from shop_platform.orchestration.manifest import ensure_manifest
 from shop_platform.settings import Settings, load
 from tests.conftest import _drop, _new_warehouse
+from tests.orchestration.dagster_ui import at_rest, orders, poll
 from tests.orchestration.graph import build_all, whole
+from tests.orchestration.shop_day import shop_day
+from tests.support.events import LedgerProducer
+from tests.support.waiting import without_limits
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Platform:
 @contextmanager
 def whole_platform(postgres_server: Any, folder: Path) -> Iterator[Platform]:
     """Warehouse, broker, code servers, web server and daemon, all real."""
-    warehouse = _new_warehouse(postgres_server, folder)
+    warehouse = _new_warehouse(postgres_server, folder, dagster=True)
     supervisor = Supervisor(folder / "logs")
     code_ports, web_port = free_code_ports(), any_free()
     try:
@@ -71,7 +76,7 @@ def whole_platform(postgres_server: Any, folder: Path) -> Iterator[Platform]:
             ensure_topics(settings)
             prepare_home(settings, code_ports=code_ports)
             try:
-                services = dagster_services(settings, code_ports=code_ports, web_port=web_port)
+                services = without_limits(dagster_services(settings, code_ports=code_ports, web_port=web_port))
                 for service in services:
                     supervisor.start(service)
                 for service in services:
@@ -83,8 +88,26 @@ def whole_platform(postgres_server: Any, folder: Path) -> Iterator[Platform]:
         _drop(warehouse)
 
 
-@pytest.fixture(scope="module")
-def platform(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A whole platform for the tests of one module; its settings."""
-    with whole_platform(postgres_server, tmp_path_factory.mktemp("platform")) as made:
-        yield made.settings
+@pytest.fixture(scope="package")
+def standing(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The scenario `standing`: a platform that nobody told anything, and that one day of a shop has gone through.
+
+    The events of `shop_day(1)` are produced; Dagster's sensors see them, ingest them and build every mart; then
+    nothing is left to do. Tests add days of other numbers, kill what they like, start it again (`supervisor.tend`),
+    and leave nothing running. It ends with the folder: a daemon is busy even when nothing happens.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        # The subject is what sensors do, not how long they wait before they look.
+        patch.setenv(SENSOR_VARIABLE, "5")
+        with whole_platform(postgres_server, tmp_path_factory.mktemp("platform")) as made:
+            LedgerProducer(made.settings, "standing").send(shop_day(1))
+            poll(lambda: "ord_1" in orders(made.settings))
+            poll(lambda: at_rest(made.settings))
+            yield made
+
+
+@pytest.fixture
+def platform(standing: Platform) -> Settings:
+    """The settings of the standing platform, once nothing runs and there is nothing to do."""
+    poll(lambda: at_rest(standing.settings))
+    return standing.settings

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import msgpack
 import pytest
 
 from shop_platform.errors import ShopError
@@ -27,6 +28,12 @@ def project(tmp_path, monkeypatch):
     for module in (dbt, manifest):
         monkeypatch.setattr(module, "DBT_PROJECT_DIR", folder)
     return folder
+
+
+def test_what_dbt_parsed_it_can_read_back(code_locations):
+    """Otherwise each command of dbt parses everything again, ten seconds, and says so only in its log."""
+    parsed = code_locations.manifest_path.with_name("partial_parse.msgpack").read_bytes()
+    assert "nodes" in msgpack.unpackb(parsed)
 
 
 def test_a_project_is_parsed_again_only_when_it_changed(project, tmp_path):

@@ -7,11 +7,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import dagster as dg
 import psutil
-import pytest
 
 from shop_platform.orchestration import names, orphans
 from shop_platform.orchestration.defs.operations.orphans import end_orphaned_runs
@@ -19,30 +17,20 @@ from shop_platform.orchestration.instance import home
 from shop_platform.orchestration.launch import launch_job, location_errors, wait_for_run
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
-from tests.orchestration.conftest import Platform, whole_platform
+from tests.orchestration.conftest import Platform
+from tests.orchestration.dagster_ui import at_rest, launch_part, orders, poll, retries, run_workers, runs
 from tests.orchestration.shop_day import shop_day
-from tests.orchestration.test_platform import at_rest, orders, poll, retries, run_workers, runs
 from tests.support.events import LedgerProducer
-
-
-@pytest.fixture(scope="module")
-def standing(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A platform whose marts hold one day of a shop."""
-    with whole_platform(postgres_server, tmp_path_factory.mktemp("survival")) as made:
-        LedgerProducer(made.settings, "survival").send(shop_day(1))
-        assert wait_for_run(made.settings, launch_job(made.settings, names.JOB_FULL_PIPELINE)).succeeded
-        poll(lambda: at_rest(made.settings))
-        yield made
 
 
 @contextmanager
 def in_the_middle_of_a_build(settings: Settings) -> Iterator[str]:
-    """A run of `transform` whose dbt has built some marts and waits for another one."""
+    """A run of `transform` whose dbt has built one mart and waits for another one."""
     # A build that the sensor asked for would wait for the lock in its stead.
     poll(lambda: at_rest(settings))
     with connect(settings, Role.TRANSFORM) as other:
         other.execute("lock table marts.kpi_daily in access exclusive mode")
-        run_id = launch_job(settings, names.JOB_TRANSFORM)
+        run_id = launch_part(settings, "fct_orders", "kpi_daily")
         poll(lambda: waits_for_a_lock(settings))
         yield run_id
 
@@ -67,8 +55,6 @@ def kill(settings: Settings, words: str) -> None:
             continue
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_run_of_a_killed_code_server_is_ended_and_started_again(standing: Platform) -> None:
     settings = standing.settings
     before = orders(settings)
@@ -77,34 +63,32 @@ def test_a_run_of_a_killed_code_server_is_ended_and_started_again(standing: Plat
         kill(settings, names.MODULES[names.LOCATION_WAREHOUSE])
         assert orders(settings) == before, "what was there can be read"
         # The run's process ends by itself and says nothing: as if both had been killed at once.
-        poll(lambda: not run_workers(settings), 60)
+        poll(lambda: not run_workers(settings))
         assert runs(settings)[killed] == "STARTED"
-        poll(standing.supervisor.tend, 60)
+        poll(standing.supervisor.tend)
         standing.supervisor.wait_ready("dagster-warehouse")
-        poll(lambda: runs(settings)[killed] == "FAILURE", 240)
+        poll(lambda: runs(settings)[killed] == "FAILURE")
     poll(lambda: retries(settings, killed) == ["success"])
     verified = wait_for_run(settings, launch_job(settings, names.JOB_VERIFY))
     assert verified.succeeded, verified
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_each_code_location_does_its_work_while_the_other_is_away(standing: Platform) -> None:
     settings = standing.settings
     kill(settings, names.MODULES[names.LOCATION_WAREHOUSE])
-    LedgerProducer(settings, "survival").send(shop_day(3))
-    poll(lambda: "ord_3" in landed(settings), 120)
-    poll(lambda: "location:warehouse" in incidents(settings), 180)
-    poll(standing.supervisor.tend, 60)
+    LedgerProducer(settings, "survival").send(shop_day(13))
+    poll(lambda: "ord_13" in landed(settings))
+    poll(lambda: "location:warehouse" in incidents(settings))
+    poll(standing.supervisor.tend)
     standing.supervisor.wait_ready("dagster-warehouse")
-    poll(lambda: not location_errors(settings.dagster_url), 120)
+    poll(lambda: not location_errors(settings.dagster_url))
 
     kill(settings, names.MODULES[names.LOCATION_INGESTION])
-    LedgerProducer(settings, "survival").send(shop_day(4))
+    LedgerProducer(settings, "survival").send(shop_day(14))
     whole = wait_for_run(settings, launch_job(settings, names.JOB_FULL_PIPELINE))
     assert whole.succeeded, whole
-    assert orders(settings) >= {"ord_3", "ord_4"}
-    poll(standing.supervisor.tend, 60)
+    assert orders(settings) >= {"ord_13", "ord_14"}
+    poll(standing.supervisor.tend)
     standing.supervisor.wait_ready("dagster-ingestion")
 
 
@@ -122,16 +106,14 @@ def incidents(settings: Settings) -> set[str]:
     return {str(row[0]) for row in rows}
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_run_goes_on_without_the_daemon_which_finds_its_place_again(standing: Platform) -> None:
     settings = standing.settings
     with in_the_middle_of_a_build(settings) as run_id:
         kill(settings, "dagster._daemon")
     poll(lambda: runs(settings)[run_id] == "SUCCESS")
-    poll(standing.supervisor.tend, 60)
-    LedgerProducer(settings, "survival").send(shop_day(2))
-    poll(lambda: "ord_2" in orders(settings))
+    poll(standing.supervisor.tend)
+    LedgerProducer(settings, "survival").send(shop_day(12))
+    poll(lambda: "ord_12" in orders(settings))
 
 
 def test_an_orphan_is_ended_at_the_second_look_and_others_are_left_alone() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import httpx
-import pytest
 
 from shop_platform.local.ports import any_free
 from shop_platform.orchestration.defs.transformation.assets import load_manifest
@@ -60,11 +59,10 @@ def told(url, kind):
     return [(event["builds"], event["rows_written"]) for event in events]
 
 
-@pytest.mark.slow
 def test_builds_are_observed_and_a_round_of_tests_comes_with_the_materialization_it_is_about(tmp_path, fresh_warehouse):
     definitions = tmp_path / "definitions.py"
     definitions.write_text(DEFINITIONS)
-    with running_dagster(definitions, "report", tmp_path / "home") as dagster:
+    with running_dagster(fresh_warehouse.server, definitions, "report", tmp_path / "home") as dagster:
         settings = fresh_warehouse.settings.model_copy(
             update={"dagster_url": dagster.url, "refresh_report_seconds": 3600}
         )

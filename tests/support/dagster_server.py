@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,13 @@ from typing import Any
 import httpx
 
 from shop_platform.local.ports import any_free
+from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.local.processes import Service, Supervisor
+from tests.support.databases import empty_database
 
+# PostgreSQL, because runs write at once: SQLite then says that it is locked.
 _INSTANCE = """telemetry: {enabled: false}
+storage: {postgres: {postgres_url: {env: TEST_DAGSTER_STORAGE}}}
 run_coordinator:
   module: dagster.core.run_coordinator
   class: QueuedRunCoordinator
@@ -70,8 +75,15 @@ class DagsterServer:
 
 
 @contextmanager
-def running_dagster(definitions: Path, location: str, home: Path) -> Iterator[DagsterServer]:
-    """Run Dagster on `definitions` as code location `location`, with everything it writes in `home`."""
+def running_dagster(
+    postgres: EmbeddedPostgres, definitions: Path, location: str, home: Path
+) -> Iterator[DagsterServer]:
+    """Run Dagster on `definitions` as code location `location`; it writes into `home` and a database of its own."""
+    with empty_database(postgres, f"dagster_{location}") as storage:
+        yield from _running(storage, definitions, location, home)
+
+
+def _running(storage: str, definitions: Path, location: str, home: Path) -> Iterator[DagsterServer]:
     home.mkdir(parents=True)
     (home / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")
     workspace = home / "workspace.yaml"
@@ -80,19 +92,20 @@ def running_dagster(definitions: Path, location: str, home: Path) -> Iterator[Da
         encoding="utf-8",
     )
     server = DagsterServer(any_free())
-    environment = {"DAGSTER_HOME": str(home), "PYTHONDONTWRITEBYTECODE": ""}
+    environment = {"DAGSTER_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "", "TEST_DAGSTER_STORAGE": storage}
     scripts = Path(sys.executable).parent
     # Not below `home`: Dagster moves a folder of the name `logs` out of its way.
     supervisor = Supervisor(home.parent / "dagster-logs")
     web = [str(scripts / "dagster-webserver"), "-h", "127.0.0.1", "-p", str(server.port), "-w", str(workspace)]
     daemon = [str(scripts / "dagster-daemon"), "run", "-w", str(workspace)]
     try:
-        # One after the other: both would create the SQLite tables, and the second to try dies of it.
-        for service in (
-            Service("web", web, environment, ready=server.has_loaded, ready_within_seconds=120),
-            Service("daemon", daemon, environment, ready=server.dequeues_runs, ready_within_seconds=120),
-        ):
+        services = (
+            Service("web", web, environment, ready=server.has_loaded, ready_within_seconds=math.inf),
+            Service("daemon", daemon, environment, ready=server.dequeues_runs, ready_within_seconds=math.inf),
+        )
+        for service in services:
             supervisor.start(service)
+        for service in services:
             supervisor.wait_ready(service.name)
         yield server
     finally:

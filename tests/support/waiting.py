@@ -1,14 +1,21 @@
-"""Wait for a condition instead of for a time."""
+"""Wait for a condition instead of for a time. A busy machine is slow, not wrong: only the test has a limit."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from shop_platform.local.processes import Service
 
 
-def eventually(condition: Callable[[], object], seconds: float = 90) -> None:
-    """Return as soon as ``condition`` is true; fail when it has not become true after ``seconds``."""
-    deadline = time.monotonic() + seconds
+def eventually(condition: Callable[[], object]) -> None:
+    """Return as soon as ``condition`` is true; pytest-timeout ends a test in which it never is."""
     while not condition():
-        assert time.monotonic() < deadline, "condition not reached"
         time.sleep(0.1)
+
+
+def without_limits(services: Iterable[Service]) -> list[Service]:
+    """Return the services as they are, but waited for until they are ready or dead."""
+    return [replace(service, ready_within_seconds=math.inf) for service in services]

@@ -47,8 +47,7 @@ with DAG("misbehaving", schedule=None, default_args=options):
         task_id="too_slow", job_name="slow", tags={"test/hold": "too_slow"}, execution_timeout=timedelta(seconds=8)
     )
 
-# Long enough to look at what waits and to mend what is broken before the second try, on a busy machine too.
-with DAG("watched", schedule=None, max_active_runs=1, default_args={"retry_delay": timedelta(seconds=20)}):
+with DAG("watched", schedule=None, max_active_runs=1, default_args={"retry_delay": timedelta(seconds=2)}):
     watched_job(
         read_graph(Path(__file__).with_name("tiny_graph.json")),
         retries=1,

@@ -19,6 +19,7 @@ from shop_platform.local.broker.partition import PartitionLog
 from shop_platform.local.broker.process import start_broker_process
 from shop_platform.local.broker.segment import Segment
 from shop_platform.local.broker.topic_config import TopicConfig
+from shop_platform.local.ports import any_free
 
 CONFIG = TopicConfig.of({})
 SMALL_SEGMENTS = TopicConfig.of({"segment.bytes": "2000"})
@@ -201,7 +202,7 @@ def test_a_killed_broker_keeps_every_acknowledged_record_once(tmp_path: Path) ->
         assert error is None, error
         acknowledged.append((message.partition(), message.value()))
 
-    broker = start_broker_process(tmp_path / "data")
+    broker = start_broker_process(tmp_path / "data", any_free())
     with Client(broker.bootstrap) as client:
         topic = client.create(partitions=3, config={"segment.bytes": "1048576"})
         patient = {"message.timeout.ms": 120_000, "retry.backoff.ms": 20, "reconnect.backoff.ms": 20}
@@ -248,7 +249,7 @@ def test_what_a_killed_broker_knew_it_knows_again(tmp_path: Path) -> None:
 
 
 def test_a_group_goes_on_after_a_restart_of_the_broker(tmp_path: Path) -> None:
-    broker = start_broker_process(tmp_path / "data")
+    broker = start_broker_process(tmp_path / "data", any_free())
     with Client(broker.bootstrap) as client:
         topic = client.create()
         client.produce(topic, [{"value": b"before"}])

@@ -12,6 +12,7 @@ import dagster as dg
 from shop_platform.events.registry import TOPIC_BY_NAME
 from shop_platform.ingest.lag import PartitionLag, measure_lag, services_alive
 from shop_platform.orchestration import names
+from shop_platform.orchestration.intervals import sensor_interval
 from shop_platform.orchestration.run_requests import in_flight, retry_window
 from shop_platform.settings import Settings
 
@@ -25,7 +26,7 @@ Lags = Mapping[str, Mapping[int, PartitionLag]]
 @dg.sensor(
     name="ingest_on_lag",
     job_name=names.JOB_INGEST,
-    minimum_interval_seconds=INTERVAL_SECONDS,
+    minimum_interval_seconds=sensor_interval(INTERVAL_SECONDS),
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Starts `ingest` when a topic is ahead of its raw table and no continuous service is alive.",
 )

@@ -12,6 +12,7 @@ from dagster._core.definitions.freshness import FreshnessState
 from shop_platform.errors import ShopError
 from shop_platform.orchestration.alert_store import claim, keep_in_step, not_told, told
 from shop_platform.orchestration.incidents import Incident, failed_checks, failed_jobs, overdue, unloaded
+from shop_platform.orchestration.intervals import sensor_interval
 from shop_platform.orchestration.launch import location_errors
 from shop_platform.orchestration.text import first_line
 from shop_platform.orchestration.webhook import message, post
@@ -29,7 +30,7 @@ def build_alert_sensor(reasons: Mapping[str, str]) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="alert",
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=sensor_interval(INTERVAL_SECONDS),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Keeps `ops.alerts` and tells `SHOP_ALERT_WEBHOOK_URL` when an incident begins or ends.",
     )

@@ -6,6 +6,7 @@ import json
 
 import dagster as dg
 
+from shop_platform.orchestration.intervals import sensor_interval
 from shop_platform.orchestration.orphans import orphans
 
 INTERVAL_SECONDS = 30
@@ -13,7 +14,7 @@ INTERVAL_SECONDS = 30
 
 @dg.sensor(
     name="end_orphaned_runs",
-    minimum_interval_seconds=INTERVAL_SECONDS,
+    minimum_interval_seconds=sensor_interval(INTERVAL_SECONDS),
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ends runs whose process is gone (killed with its code server); Dagster then starts them again once.",
 )

@@ -10,6 +10,7 @@ import datetime as dt
 
 import dagster as dg
 
+from shop_platform.orchestration.intervals import sensor_interval
 from shop_platform.orchestration.run_history import STATUSES, known_statuses, read_run, record_run
 from shop_platform.settings import Settings
 
@@ -21,7 +22,7 @@ _OVERLAP = dt.timedelta(seconds=60)
 
 @dg.sensor(
     name="record_run_status",
-    minimum_interval_seconds=_INTERVAL_SECONDS,
+    minimum_interval_seconds=sensor_interval(_INTERVAL_SECONDS),
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Writes every run's status, duration, failed step and error, and its check results, to `ops`.",
 )

@@ -10,6 +10,7 @@ import dagster as dg
 
 from shop_platform.errors import ShopError
 from shop_platform.orchestration import names
+from shop_platform.orchestration.intervals import sensor_interval
 from shop_platform.orchestration.run_requests import in_flight, retry_window
 from shop_platform.orchestration.watermark import Watermark, read_watermark
 from shop_platform.refresh.attempts import alive
@@ -45,7 +46,7 @@ def build_transform_sensor(
     @dg.sensor(
         name="transform_on_watermark",
         job_name=names.JOB_TRANSFORM,
-        minimum_interval_seconds=interval_seconds,
+        minimum_interval_seconds=sensor_interval(interval_seconds),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts `transform` when raw rows are committed that some mart has not been built from.",
     )

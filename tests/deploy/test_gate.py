@@ -1,0 +1,66 @@
+"""The gate's account: what each step took, and a watchdog that fails with a table before a limit without a word."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+from shop_platform.settings import PROJECT_ROOT
+
+
+def gate(script, tmp_path, **variables):
+    """Run a script with the gate's steps; return its exit code and output."""
+    account = tmp_path / "account"
+    account.write_text("   123.4  tests/slow/test_one.py\n")
+    done = subprocess.run(
+        ["bash", "-c", f"set -euo pipefail\n. .ci/steps.sh\n{script}"],
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"SHOP_TEST_ACCOUNT": str(account)} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_each_step_is_in_the_table_at_the_end(tmp_path):
+    code, said = gate("step first true\nstep second sleep 1", tmp_path)
+    assert code == 0, said
+    table = said.partition("=== what each step took")[2].split("\n")
+    assert [line.split(maxsplit=2)[1:] for line in table if line][:2] == [["s", "first"], ["s", "second"]]
+    assert "the gate, exit code 0" in said
+
+
+def test_a_step_that_fails_ends_the_gate_with_its_code(tmp_path):
+    code, said = gate("broken() { false; touch never; return 3; }\nstep first broken\nstep second true", tmp_path)
+    assert code == 1, said
+    assert "first  FAILED (1)" in said and "second" not in said
+
+
+def test_what_takes_too_long_fails_with_the_slowest_files_so_far_and_ends_all_it_started(tmp_path):
+    pids = tmp_path / "pids"
+    script = f"""
+    slow() {{ sleep 1000 & echo $! >{pids}; sleep 1000; }}
+    afterwards() {{ echo cleaned; }}
+    watchdog 2
+    step first true
+    step slow slow
+    """
+    began = time.monotonic()
+    code, said = gate(script, tmp_path)
+    assert code == 124, said
+    assert time.monotonic() - began < 500
+    assert 'taken 2 seconds, more than it may; it was at "slow"' in said
+    assert "123.4  tests/slow/test_one.py" in said and "slow  FAILED (124)" in said and "cleaned" in said
+    while os.path.exists(f"/proc/{pids.read_text().strip()}"):  # noqa: PTH110 - a process, not a file
+        time.sleep(0.05)
+
+
+def test_the_gate_is_in_order(tmp_path):
+    done = subprocess.run(["bash", "-n", ".ci/run"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = (PROJECT_ROOT / ".ci" / "run").read_text()
+    assert "set -euo pipefail" in text and "--reruns" not in text
+    steps = [line.split('"')[1] for line in text.splitlines() if line.startswith("step ")]
+    assert steps[-4:] == ["make lint", "make demo-once", "make reset", "make test"]

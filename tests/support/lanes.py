@@ -1,0 +1,84 @@
+"""What a test needs, by its fixtures: the lane it is in, and that the fast one starts no server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.support.suites import SUITES
+
+FAST = "fast"
+
+# The dearest first: a test is in the first lane of which it has a fixture.
+FIXTURES = {
+    "airflow": {"airflow", "tiny", "_airflow_can_be_had"},
+    "kafka": {"real_kafka", "kafka_bootstrap", "secure_broker"},
+    "browser": {"browser"},
+    "compose": {"_compose"},
+    "mount": {"disk"},
+    "demo": {"demo"},
+    "dagster": {"standing", "code_locations", "evaluate", "record", "on_call"},
+    "dbt": {"_shop", "world", "real_marts", "dbt"},
+    "broker": {"shop", "broker", "bootstrap", "embedded_bootstrap", "mortal_shop", "own_servers"},
+    "postgres": {"postgres_server", "mortal_server"},
+}
+MEANING = {
+    "airflow": "a real Airflow",
+    "kafka": "real Apache Kafka",
+    "browser": "a real browser",
+    "compose": "docker compose",
+    "mount": "a small file system",
+    "demo": "the whole stack, as a user starts it",
+    "dagster": "Dagster, its definitions or a whole platform",
+    "dbt": "marts that dbt builds",
+    "broker": "the development broker, or servers of the test's own",
+    "postgres": "PostgreSQL",
+    FAST: "nothing that has to be started",
+}
+_SERVERS = (
+    *("/postgres", "/initdb", "shop_platform.local.broker", "dagster", "airflow", "chrom", "java", "docker"),
+    *("gunicorn", "dashboard.serve", "/dbt", "dbt.cli", "dbt_command"),
+)
+
+
+def lane_of(item: pytest.Item) -> str:
+    """Return the lane of a test."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    for lane, names in FIXTURES.items():
+        if fixtures & names or (lane in SUITES and item.get_closest_marker(lane)):
+            return lane
+    return FAST
+
+
+class _Watch:
+    """An audit hook, which cannot be taken away again, and whether it minds."""
+
+    on = False
+    added = False
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "subprocess.Popen" or not _Watch.on:
+        return
+    words = arguments[1].split() if isinstance(arguments[1], str) else map(str, arguments[1])
+    # A program in an argument is no command.
+    command = " ".join(word for word in words if not any(letter.isspace() for letter in word))
+    if any(word in command for word in _SERVERS):
+        raise AssertionError(f"a test of the fast lane starts '{command[:200]}': give it the fixture own_servers")
+
+
+@contextmanager
+def no_servers() -> Iterator[None]:
+    """Refuse, while the block runs, to start a process that is a server or brings one."""
+    if not _Watch.added:
+        sys.addaudithook(_hear)
+        _Watch.added = True
+    _Watch.on = True
+    try:
+        yield
+    finally:
+        _Watch.on = False
