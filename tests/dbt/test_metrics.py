@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from shop_platform.operations.dbt import run_dbt
 from tests.dbt import events as e
 from tests.dbt.project import PROJECT, Shop
 from tests.dbt.random_shop import random_stream
@@ -22,7 +23,7 @@ def _mf(shop: Shop, *arguments: str) -> str:
     # It looks for the manifest below the project and nowhere else.
     project = shop.dbt.target / "for_metricflow"
     if not project.exists():
-        shop.dbt.invoke("parse", "--write-json")
+        run_dbt(shop.settings, ["parse"], target_path=shop.dbt.target)
         project.mkdir()
         for entry in PROJECT.iterdir():
             if entry.name not in {"target", "logs"}:

@@ -18,6 +18,7 @@ from shop_platform.refresh.plan.statements import (
     Plan,
     PlanError,
     Statement,
+    answered,
     filled,
 )
 
@@ -109,7 +110,7 @@ class PlanRunner:
         cursor = self._execute(self._text(statement.sql, invocation, None))
         if statement.answer is None:
             return
-        answer = tuple(tuple(str(value) for value in row) for row in cursor.fetchall())
+        answer = answered(statement.sql, cursor.fetchall()).answer
         if answer == statement.answer:
             return
         if not statement.asks_for_comments:
@@ -163,7 +164,7 @@ class PlanRunner:
         return self._connection.execute(text.encode(), prepare=False)
 
 
-def _shown(answer: tuple[tuple[str, ...], ...]) -> str:
+def _shown(answer: tuple[tuple[str, ...], ...] | None) -> str:
     return f"{len(answer)} rows ({answer[0] if answer else 'none'})"
 
 

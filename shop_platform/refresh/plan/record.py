@@ -32,6 +32,7 @@ from shop_platform.refresh.plan.statements import (
     Statement,
     Template,
     Way,
+    answered,
     with_ceiling_place,
 )
 from shop_platform.settings import Role, Settings
@@ -103,8 +104,7 @@ def _ear(database: str) -> Iterator[Heard]:
         response, table = execute(self, sql, auto_begin, fetch, limit)
         if fetch and table.column_names and here.place is not None:
             node, place = here.place
-            answer = tuple(tuple(str(value) for value in row) for row in table.rows)
-            heard[node][place] = Statement(heard[node][place].sql, answer)
+            heard[node][place] = answered(heard[node][place].sql, table.rows)
         return response, table
 
     with (

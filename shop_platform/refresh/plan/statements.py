@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -37,6 +38,12 @@ class Statement(msgspec.Struct, frozen=True):
     def asks_for_comments(self) -> bool:
         """Whether it asks which comments stand: dbt writes those that are missing or differ."""
         return "pg_catalog.pg_description" in self.sql
+
+
+def answered(sql: str, rows: Iterable[Iterable[object]]) -> Statement:
+    """Return the statement with the rows that answered it; those that nothing orders are sorted."""
+    answer = [tuple(str(value) for value in row) for row in rows]
+    return Statement(sql, tuple(answer if "order by" in sql else sorted(answer)))
 
 
 class Model(msgspec.Struct, frozen=True):

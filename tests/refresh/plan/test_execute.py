@@ -85,7 +85,8 @@ def test_a_history_that_retention_has_shortened_is_not_built_from_nothing(shop: 
     shop.dbt.run()
     with connect(shop.settings, Role.ADMIN) as admin:
         admin.execute(
-            "insert into ops.retention_runs (relation, older_than, rows_removed) values ('raw.orders', '2024-01-01', 1)"
+            "insert into ops.retention_runs (relation, older_than, rows_removed, actor)"
+            " values ('raw.orders', '2024-01-01', 1, 'test')"
         )
     shop.dbt.run("--select", "fct_orders")
 
