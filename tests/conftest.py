@@ -145,8 +145,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     yield
     if "PYTEST_XDIST_WORKER" in os.environ:
         of_group: Counter[str] = Counter()
-        for file in {_file(item): item for item in items}.values():
-            of_group[_group(file)] += seconds.get(_file(file), durations.UNKNOWN)
+        for group, file in {(_group(item), _file(item)) for item in items}:
+            of_group[group] += seconds.get(file, durations.UNKNOWN)
         items.sort(key=lambda item: -of_group[_group(item)])
 
 

@@ -15,6 +15,9 @@ from shop_platform.local.processes import Service
 from shop_platform.refresh.attempts import alive
 from shop_platform.settings import Settings
 
+# A process that is alive and slow is not broken; one that has ended is told at once.
+_START_SECONDS = 600
+
 
 def http_ready(url: str) -> Callable[[], bool]:
     """Return a check that ``url`` answers below 500."""
@@ -51,7 +54,7 @@ def broker(settings: Settings, port: int) -> Service:
         [sys.executable, "-m", "shop_platform.local.broker", "--data", str(data), "--port", str(port)],
         settings.process_environment(),
         ready=port_ready(port),
-        ready_within_seconds=30,
+        ready_within_seconds=_START_SECONDS,
     )
 
 
@@ -64,7 +67,9 @@ def ingest(settings: Settings) -> Service:
         except (ShopError, psycopg.Error):
             return False
 
-    return Service("ingest", _shop("ingest"), settings.process_environment(), ready=ready, ready_within_seconds=60)
+    return Service(
+        "ingest", _shop("ingest"), settings.process_environment(), ready=ready, ready_within_seconds=_START_SECONDS
+    )
 
 
 def refresher(settings: Settings) -> Service:
@@ -76,7 +81,9 @@ def refresher(settings: Settings) -> Service:
         except (ShopError, psycopg.Error):
             return False
 
-    return Service("refresher", _shop("refresh"), settings.process_environment(), ready=ready, ready_within_seconds=90)
+    return Service(
+        "refresher", _shop("refresh"), settings.process_environment(), ready=ready, ready_within_seconds=_START_SECONDS
+    )
 
 
 def live_shop(settings: Settings, rate: float) -> Service:
@@ -92,5 +99,6 @@ def dashboard(settings: Settings) -> Service:
         [sys.executable, "-m", "dashboard.serve"],
         settings.process_environment(),
         ready=http_ready(f"{url}/healthz"),
+        ready_within_seconds=_START_SECONDS,
         url=url,
     )

@@ -26,6 +26,8 @@ _RUN_HISTORY_DAYS = 7
 # The daemon writes a heartbeat every 30 s; these are the ones without which nothing starts or is scheduled.
 _DAEMONS = ("SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR")
 _HEARTBEAT_WITHIN_SECONDS = 90
+# A process that is alive and slow is not broken: a busy machine needs minutes.
+_START_SECONDS = 600
 
 
 def home(settings: Settings) -> Path:
@@ -65,7 +67,7 @@ def instance_configuration(settings: Settings) -> dict[str, Any]:
         },
         "run_monitoring": {
             "enabled": True,
-            "start_timeout_seconds": 180,
+            "start_timeout_seconds": 600,
             "max_runtime_seconds": 3600,
             "poll_interval_seconds": 15,
         },
@@ -130,7 +132,7 @@ def dagster_services(settings: Settings, *, code_ports: Mapping[str, int], web_p
             ],
             variables,
             ready=location_ready(url),
-            ready_within_seconds=120,
+            ready_within_seconds=_START_SECONDS,
             url=url,
         ),
         Service(
@@ -138,7 +140,7 @@ def dagster_services(settings: Settings, *, code_ports: Mapping[str, int], web_p
             [sys.executable, "-m", "dagster._daemon", "run", "-w", workspace_file],
             variables,
             ready=daemon_ready(settings),
-            ready_within_seconds=120,
+            ready_within_seconds=_START_SECONDS,
         ),
     ]
 
@@ -154,7 +156,7 @@ def _code_server(location: str, port: int, variables: dict[str, str]) -> Service
         variables,
         # It listens only once the definitions are loaded.
         ready=port_ready(port),
-        ready_within_seconds=120,
+        ready_within_seconds=_START_SECONDS,
         # On SIGTERM it waits up to a minute for a running dbt; what dbt had not committed is rolled back.
         stop_within_seconds=4,
     )

@@ -9,7 +9,7 @@ from shop_platform.orchestration.warehouse_location import build
 from shop_platform.settings import load
 
 
-def test_the_committed_graph_is_up_to_date(tmp_path):
+def test_the_committed_graph_is_up_to_date(tmp_path, dbt):
     repository = build(load(data_dir=tmp_path)).get_repository_def()
     text = airflow_graph.graph_text(repository)
     assert airflow_graph.GRAPH.read_text(encoding="utf-8") == text, (

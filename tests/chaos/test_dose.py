@@ -8,12 +8,16 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from shop_platform.settings import Settings
 from tests.chaos.dose import REPEAT, dose
 from tests.chaos.mortal import MortalShop
 from tests.chaos.processes import Process, committed, eventually, has_read_everything, running, service
 from tests.chaos.proof import acknowledged, prove
 from tests.chaos.stream import HISTORY_END
+
+pytestmark = pytest.mark.usefixtures("own_servers")
 
 EVENTS = dose(6_000, 150_000)
 DAYS = 30

@@ -6,9 +6,12 @@ import subprocess
 import sys
 
 import httpx
+import pytest
 
 from shop_platform.settings import load
 from tests.dashboard.site import serve
+
+pytestmark = pytest.mark.usefixtures("own_servers")
 
 
 def test_it_serves_the_shell_before_there_is_a_warehouse(tmp_path):

@@ -62,7 +62,7 @@ def test_later_versions_of_a_type_are_read(shop: Shop) -> None:
     assert shop.rows("select order_id from marts.fct_orders order by 1") == [("o1",), ("o2",)]
 
 
-def test_prod_refuses_to_start_without_a_password(tmp_path: Path) -> None:
+def test_prod_refuses_to_start_without_a_password(dbt: None, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
     environment |= {"SHOP_ENV": "prod", "DBT_TARGET_PATH": str(tmp_path), "DBT_LOG_PATH": str(tmp_path)}
 

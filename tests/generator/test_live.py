@@ -139,6 +139,7 @@ def test_faults_of_a_killed_live_run_are_all_in_the_ledger_once(settings: Settin
     assert spoilt == {message.event_id for message in found if b'.v99"' in message.value}
 
 
+@pytest.mark.usefixtures("own_servers")
 def test_a_broker_that_dies_ends_the_run_with_a_message_and_the_next_run_leaves_no_gap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,8 @@ from shop_platform.errors import ShopError
 from shop_platform.local import model_docs
 from shop_platform.local.model_docs import build_docs, main
 
+pytestmark = pytest.mark.usefixtures("dbt")
+
 
 def test_one_page_holds_every_model_its_columns_as_built_and_needs_no_network(tmp_path: Path) -> None:
     page = build_docs(tmp_path / "docs")

@@ -12,6 +12,8 @@ from shop_platform.errors import ShopError
 from shop_platform.local.ports import any_free
 from shop_platform.local.postgres import EmbeddedPostgres
 
+pytestmark = pytest.mark.usefixtures("own_servers")
+
 
 @pytest.fixture
 def server(tmp_path):

@@ -14,6 +14,8 @@ from shop_platform.local import slim_ci
 from shop_platform.local.slim_ci import base_commit, main, outcome, project_at, run, uncommitted
 from shop_platform.operations.dbt import DBT_PROJECT_DIR
 
+pytestmark = pytest.mark.usefixtures("dbt")
+
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]

@@ -15,6 +15,8 @@ from shop_platform.operations import dbt
 from shop_platform.orchestration import manifest
 from shop_platform.settings import load
 
+pytestmark = pytest.mark.usefixtures("dbt")
+
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):

@@ -49,7 +49,9 @@ class Account:
         lines.append(f"{whole:8.1f}  of workers, in {time.monotonic() - self._began:.0f} seconds of the clock")
         return lines
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+    ) -> None:
         """Write the tables after a run that took a while, and remember one that was whole."""
         if not self._files:
             return
@@ -57,6 +59,7 @@ class Account:
             terminalreporter.section("what it cost")
             for line in self.lines():
                 terminalreporter.write_line(line)
-        chosen = config.option.keyword or config.option.markexpr or config.getoption("shard")
-        if config.args == config.getini("testpaths") and not chosen:
+        chosen = config.option.keyword or config.option.markexpr or config.option.maxfail or config.getoption("shard")
+        ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+        if ended and not chosen and config.args == config.getini("testpaths"):
             durations.keep(self._files)

@@ -74,7 +74,7 @@ def start_broker_process(
     host: str = "127.0.0.1",
     log_path: Path | None = None,
     log_level: str = "info",
-    timeout: float = 15.0,
+    timeout: float = 120.0,
     stop_with_parent: bool = True,
     environment: Mapping[str, str] | None = None,
     arguments: Sequence[str] = (),

@@ -28,8 +28,8 @@ def test_no_width_scrolls_sideways(site, open_page, width):
 def test_nothing_moves_when_the_data_arrives(site, open_page, width):
     page = open_page(site.url, width=width)
     page.wait_for_load_state("networkidle")
-    # The bound of a good page (Web Vitals): 0.004 when idle, but on a busy machine the narrow header may settle.
-    assert page.evaluate(SHIFT) < 0.1
+    # A tenth of what Web Vitals grants a good page; 0.007 with a processor an eighth as fast, too.
+    assert page.evaluate(SHIFT) < 0.01
 
 
 def test_the_language_of_the_document_is_given(site, open_page):

@@ -17,6 +17,8 @@ from test_broker_wire import produce
 from shop_platform.local.broker.process import BrokerProcess, start_broker_process
 from tests.support.small_disk import small_disk
 
+pytestmark = pytest.mark.usefixtures("own_servers")
+
 
 @dataclass
 class FullableDisk:

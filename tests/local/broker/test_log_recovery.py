@@ -21,6 +21,8 @@ from shop_platform.local.broker.segment import Segment
 from shop_platform.local.broker.topic_config import TopicConfig
 from shop_platform.local.ports import any_free
 
+pytestmark = pytest.mark.usefixtures("own_servers")
+
 CONFIG = TopicConfig.of({})
 SMALL_SEGMENTS = TopicConfig.of({"segment.bytes": "2000"})
 

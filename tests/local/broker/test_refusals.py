@@ -15,6 +15,8 @@ from confluent_kafka import KafkaError, KafkaException
 
 from shop_platform.local.broker.process import BrokerProcess, BrokerStartError, start_broker_process
 
+pytestmark = pytest.mark.usefixtures("own_servers")
+
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "shop_platform.local.broker", *arguments]
