@@ -11,6 +11,10 @@ from shop_platform.refresh.plan.statements import Plan
 _CEILING = re.compile(r"\{ceiling: \"(\d+)\"\}")
 _KINDS = {"config.materialized:incremental": (True, "table"), "config.materialized:table": (False, "table")}
 
+_UNDERSTOOD = {
+    *("--select", "--exclude", "--vars", "--full-refresh", "--indirect-selection", "--exclude-resource-type"),
+}
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -32,7 +36,7 @@ def chosen(plan: Plan, arguments: Iterable[str]) -> Chosen | None:
             words[flag] = []
         else:
             words.setdefault(flag, []).append(argument)
-    if not words.keys() <= {"--select", "--vars", "--full-refresh", "--indirect-selection", "--exclude-resource-type"}:
+    if not words.keys() <= _UNDERSTOOD:
         return None
     if words.get("--exclude-resource-type", ["unit_test"]) != ["unit_test"]:
         return None
@@ -43,8 +47,10 @@ def chosen(plan: Plan, arguments: Iterable[str]) -> Chosen | None:
             return None
         ceiling = told[1]
     models, tests = _selected(plan, words.get("--select"))
-    if models is None:
+    left_out, _ = _selected(plan, words.get("--exclude", []))
+    if models is None or left_out is None:
         return None
+    models -= left_out
     tests |= _indirect(plan, models, words.get("--indirect-selection", ["eager"])[0])
     return Chosen(frozenset(models), frozenset(tests), "--full-refresh" in words, ceiling)
 
