@@ -171,5 +171,11 @@ def reset(data_dir: Path) -> int:
         raise ShopError(f"{data_dir} was not made by this stack: nothing was removed", "Check SHOP_DATA_DIR.")
     with StackFolder(data_dir):
         size = sum(path.lstat().st_size for path in data_dir.rglob("*") if path.is_file())
-    shutil.rmtree(data_dir)
+    try:
+        shutil.rmtree(data_dir)
+    except OSError as error:
+        raise ShopError(
+            f"{data_dir} could not be removed: {error.strerror} ({error.filename})",
+            "When processes of a killed stack are still ending, call it again in a moment.",
+        ) from error
     return size
