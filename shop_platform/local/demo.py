@@ -150,6 +150,8 @@ class _Demo:
     def _start_core(self) -> None:
         with self.steps.step("PostgreSQL and Kafka broker"):
             self.postgres.start()
+            if self.postgres.note:
+                self.steps.console.print(self.postgres.note, style="dim", soft_wrap=True)
             self.supervisor.start(services.broker(self.settings, self.ports.broker))
             self.supervisor.wait_ready("broker")
         with self.steps.step("migrations and topics"):
