@@ -17,10 +17,10 @@ help: ## List what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml uv.lock airflow_bridge/pyproject.toml
-	@uv=$$(./scripts/get-uv.sh) && "$$uv" sync --frozen --quiet && touch $@
+	@sh scripts/uv.sh sync --frozen --quiet && touch $@
 
 $(AIRFLOW_READY): uv.lock airflow_bridge/pyproject.toml
-	@uv=$$(./scripts/get-uv.sh) && UV_PROJECT_ENVIRONMENT=.venv-airflow "$$uv" sync --frozen --quiet --package airflow-bridge --no-default-groups --group server --group test && touch $@
+	@UV_PROJECT_ENVIRONMENT=.venv-airflow sh scripts/uv.sh sync --frozen --quiet --package airflow-bridge --no-default-groups --group server --group test && touch $@
 
 setup: $(READY) ## Install everything into .venv
 

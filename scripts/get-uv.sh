@@ -9,16 +9,19 @@ find_uv() { for candidate in "$tool/bin/uv" "$tool/venv/bin/uv"; do [ -x "$candi
 
 find_uv && exit 0
 
+# Any Python that uv's package supports will do here: uv looks for the project's own.
 python=""
-for candidate in python3.13 python3.12 python3.11 python3 python; do
+for candidate in python3.14 python3.13 python3.12 python3.11 python3 python; do
     if command -v "$candidate" >/dev/null 2>&1 &&
-        "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2])' 2>/dev/null; then
+        "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null; then
         python=$candidate
         break
     fi
 done
 if [ -z "$python" ]; then
-    echo "Shop Platform needs Python 3.11 or newer, and none was found on PATH." >&2
+    wanted=$(sed -n 's/^requires-python = "\(.*\)"/\1/p' "$root/pyproject.toml")
+    found=$( (python3 --version || python --version) 2>/dev/null || echo "no Python")
+    echo "Python $wanted is missing: PATH has $found. Install one (Debian, Ubuntu: apt-get install python3-venv; Fedora: dnf install python3) and call make again." >&2
     exit 2
 fi
 
@@ -39,4 +42,10 @@ else
     echo "uv could not be installed: Python needs pip or venv (on Debian: apt-get install python3-venv), and the package index must be reachable." >&2
     exit 2
 fi
-find_uv
+find_uv && exit 0
+if "$python" -c 'import os, sys; sys.exit(not os.statvfs(sys.argv[1]).f_flag & os.ST_NOEXEC)' "$tool"; then
+    echo "No program can be run from $root: its file system is mounted noexec. Clone to another one." >&2
+else
+    echo "uv was installed below $tool, but cannot be executed there." >&2
+fi
+exit 2

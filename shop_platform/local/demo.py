@@ -107,10 +107,20 @@ def run_demo(options: DemoOptions) -> int:
             console.print("ending every process …")
             return 0 if not options.exit_after else 130
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of them behind
-            supervisor.stop_all()
-            postgres.stop()
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            with uninterrupted():  # a second Ctrl-C must not leave half of them behind
+                supervisor.stop_all()
+                postgres.stop()
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Finish what is begun, whoever asks this process to end meanwhile."""
+    previous = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in previous.items():
+            signal.signal(each, handler)
 
 
 @dataclass
@@ -140,6 +150,8 @@ class _Demo:
     def _start_core(self) -> None:
         with self.steps.step("PostgreSQL and Kafka broker"):
             self.postgres.start()
+            if self.postgres.note:
+                self.steps.console.print(self.postgres.note, style="dim", soft_wrap=True)
             self.supervisor.start(services.broker(self.settings, self.ports.broker))
             self.supervisor.wait_ready("broker")
         with self.steps.step("migrations and topics"):

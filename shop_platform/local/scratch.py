@@ -21,7 +21,6 @@ _PASSWORD = "dev-only-admin"  # noqa: S105 - of a server that lives as long as t
 def scratch_warehouse(*, broker: bool = False) -> Iterator[tuple[Settings, EmbeddedPostgres]]:
     """Give settings of a migrated warehouse and its server; with ``broker``, of a running broker too."""
     folder = Path(tempfile.mkdtemp(prefix="shop-scratch-"))
-    folder.chmod(0o755)  # PostgreSQL does not run as root and has to get in
     server = EmbeddedPostgres(folder / "pgdata", any_free(), _PASSWORD, folder / "postgres.log")
     with contextlib.ExitStack() as running:
         running.callback(shutil.rmtree, folder, ignore_errors=True)

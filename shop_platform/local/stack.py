@@ -15,6 +15,7 @@ from typing import IO, Any
 from shop_platform.errors import ShopError
 from shop_platform.kafka_security import UNSECURED
 from shop_platform.local.ports import first_free, preferred
+from shop_platform.local.postgres.programs import remove_leftovers
 from shop_platform.orchestration.names import LOCATION_INGESTION, LOCATION_WAREHOUSE
 from shop_platform.settings import Role, Settings, load
 
@@ -163,13 +164,21 @@ class StackFolder:
 def reset(data_dir: Path) -> int:
     """Remove everything the embedded stack keeps; return the bytes freed. Refuses while a stack runs.
 
+    That includes copies of PostgreSQL's programs whose server was killed.
+
     Raises :class:`ShopError` for a folder that no stack made, lest a wrong SHOP_DATA_DIR costs somebody's files.
     """
     if not data_dir.exists():
-        return 0
+        return remove_leftovers()
     if any(data_dir.iterdir()) and not (data_dir / "lock").exists():
         raise ShopError(f"{data_dir} was not made by this stack: nothing was removed", "Check SHOP_DATA_DIR.")
     with StackFolder(data_dir):
         size = sum(path.lstat().st_size for path in data_dir.rglob("*") if path.is_file())
-    shutil.rmtree(data_dir)
-    return size
+    try:
+        shutil.rmtree(data_dir)
+    except OSError as error:
+        raise ShopError(
+            f"{data_dir} could not be removed: {error.strerror} ({error.filename})",
+            "When processes of a killed stack are still ending, call it again in a moment.",
+        ) from error
+    return size + remove_leftovers()

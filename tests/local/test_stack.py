@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import stat
 import subprocess
@@ -10,9 +12,11 @@ import sys
 import pytest
 
 from shop_platform.errors import ShopError
+from shop_platform.local.demo import uninterrupted
 from shop_platform.local.ports import RANGE_VARIABLE, any_free, first_free, is_free, port_range, preferred
 from shop_platform.local.stack import StackFolder, reset
 from shop_platform.settings import load
+from tests.support.small_disk import small_disk
 
 
 def test_a_second_owner_is_told_who_has_it(tmp_path):
@@ -133,9 +137,39 @@ def test_reset_removes_everything_but_refuses_a_stranger_s_folder_and_a_running_
         folder.passwords()
         with pytest.raises(ShopError, match="Another `shop` holds"):
             reset(mine)
-    assert reset(mine) > 0 and not mine.exists() and reset(mine) == 0
+    assert reset(mine) > 0 and not mine.exists()
+    reset(mine)
     strange.mkdir()
     (strange / "thesis.txt").write_text("years of work")
     with pytest.raises(ShopError, match="nothing was removed"):
         reset(strange)
     assert (strange / "thesis.txt").exists()
+
+
+@pytest.mark.mount
+def test_a_folder_that_cannot_be_removed_is_said(tmp_path):
+    mine = tmp_path / "mine"
+    with StackFolder(mine) as folder:
+        folder.passwords()
+    (mine / "busy").mkdir()
+    with (
+        small_disk(mine / "busy", "1m"),
+        pytest.raises(ShopError, match=r"could not be removed: Device .* busy \(.*busy"),
+    ):
+        reset(mine)
+
+
+def test_what_is_begun_is_finished_whoever_asks_to_end_meanwhile():
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    previous = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        for each, handler in previous.items():
+            signal.signal(each, handler)
