@@ -25,7 +25,6 @@ _BUILD = (
 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_stream_in_random_batches_ends_in_the_rows_of_a_full_refresh(shop: Shop, seed: int) -> None:
     shop.dbt.run()

@@ -14,7 +14,6 @@ from tests.dbt.project import Shop
 from tests.dbt.random_shop import SEEDS, random_stream, split
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_stream_in_random_batches(shop: Shop, seed: int) -> None:
     stream = random_stream(seed)

@@ -52,7 +52,6 @@ def _names(prefix: str) -> str:
     return "(" + ", ".join(f"'{prefix}{mart}'" for mart in _MARTS) + ")"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_stream_in_batches_ends_in_the_marts_of_a_full_refresh(shop: Shop, seed: int) -> None:
     stream = o.with_money_and_returns(random_stream(seed), seed)

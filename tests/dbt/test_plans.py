@@ -30,7 +30,6 @@ _WHOLE = frozenset(
 )
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("statistics", ["analyzed", "not analyzed"])
 def test_no_incremental_run_reads_a_large_table_from_end_to_end(

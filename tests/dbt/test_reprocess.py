@@ -92,7 +92,6 @@ def test_a_business_day_is_the_shops(shop: Shop) -> None:
     assert shop.differences_from_a_full_refresh() == {}
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(dose(600, 7200))
 @pytest.mark.parametrize("seed", range(dose(1, 20)))
 def test_any_days_of_any_stream_end_in_a_full_refresh(shop: Shop, seed: int) -> None:

@@ -342,7 +342,6 @@ def test_loading_a_history_at_once_publishes_it_and_restates_nothing(shop: Shop)
     assert shop.rows("select count(*), sum(events_count) from marts.fct_late_events") == [(20, 20)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_stream_landing_over_days_is_logged_to_the_figure_and_explained(shop: Shop, seed: int) -> None:
     stream = random_stream(seed)

@@ -22,7 +22,6 @@ _TOUCHES = "marts.fct_marketing_touches"
 _MANY = 6000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_stream_in_random_batches(shop: Shop, seed: int) -> None:
     stream = w.random_web_stream(seed)

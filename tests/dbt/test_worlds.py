@@ -16,7 +16,6 @@ from tests.truth.account import Event
 from tests.truth.compare import differences
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(dose(600, 7200))
 @settings(
     max_examples=dose(2, 40),

@@ -187,7 +187,6 @@ def real(real_marts: Settings) -> Iterator[Connection]:
         yield connection
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_runs_on_the_marts_that_dbt_makes(query: Found, real: Connection) -> None:
     names, rows = _run(real, query, _range(query, 30, "1h"))
@@ -199,7 +198,6 @@ def test_a_query_runs_on_the_marts_that_dbt_makes(query: Found, real: Connection
         _CHECKS[query.kind](names, rows)
 
 
-@pytest.mark.slow
 def test_a_business_day_is_the_shops_and_not_the_servers(real_marts: Settings) -> None:
     """The first minutes of a day in Berlin are still yesterday in UTC: the day's orders must not be missing then."""
     query = next(each for each in every_query() if each.where == "business/Revenue per day (${currency})/A")

@@ -30,7 +30,6 @@ _DAYS, _ORDERS_PER_DAY = 30, dose(7.0, 30.0)
 _SELECTION = ("run", "--select", *(f"+{mart}" for mart in KEYS), "dim_exchange_rates")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(dose(600, 1800))
 @pytest.mark.parametrize("number", range(dose(2, 8)))
 def test_every_kpi_of_every_day_is_what_was_produced(shop: Shop, tmp_path: Path, number: int) -> None:
