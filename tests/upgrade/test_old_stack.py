@@ -45,7 +45,7 @@ from tests.orchestration.shop_day import shop_day
 from tests.support.events import LedgerProducer, event
 from tests.upgrade.old_stack import OldStack, restored
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 DEPLOYED: tuple[str, ...] = ()
 """Marts whose SQL has changed since the stack was made: an upgrade builds them, and what reads them, whole once."""
