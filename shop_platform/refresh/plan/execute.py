@@ -165,7 +165,8 @@ class PlanRunner:
 
 
 def _shown(answer: tuple[tuple[str, ...], ...] | None) -> str:
-    return f"{len(answer)} rows ({answer[0] if answer else 'none'})"
+    rows = answer or ()
+    return f"{len(rows)} rows ({rows[0] if rows else 'none'})"
 
 
 def _reason(error: psycopg.Error) -> str:
