@@ -30,6 +30,9 @@ def event_schema(kind: EventType) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a whole event: CloudEvents envelope with typed ``data``."""
     schemas, definitions = msgspec.json.schema_components([Envelope, kind.payload], ref_template=_REF)
     envelope = definitions.pop("Envelope")
+    for definition in definitions.values():  # Python keeps a docstring's indentation until 3.12 and not since
+        if "description" in definition:
+            definition["description"] = inspect.cleandoc(definition["description"])
     properties = dict(envelope["properties"])
     properties["type"] = {"const": kind.name}
     properties["data"] = schemas[1]

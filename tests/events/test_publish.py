@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import pytest
@@ -27,6 +28,13 @@ def test_a_stale_or_stray_file_is_noticed_and_mended(tmp_path, capsys):
     assert "asyncapi.json, stray.json" in capsys.readouterr().err
     main([], tmp_path)
     assert main(["--check"], tmp_path) == 0
+
+
+@pytest.mark.parametrize("name", sorted(EVENT_TYPES))
+def test_a_description_is_the_same_on_every_python(name):
+    """Python 3.13 and later take the indentation from a docstring, earlier ones do not."""
+    for definition in event_schema(EVENT_TYPES[name])["$defs"].values():
+        assert definition.get("description", "") == inspect.cleandoc(definition.get("description", ""))
 
 
 @pytest.mark.parametrize("name", sorted(EVENT_TYPES))

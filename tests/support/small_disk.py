@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class SmallDisk:
 @contextlib.contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[SmallDisk]:
     """Mount a file system of ``size`` ("4m") at ``folder``; its tests carry the mark ``mount``."""
+    require("mount", (shutil.which("mount") is not None, "there is no 'mount'"))
     mount = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "none", str(folder)], capture_output=True, check=False
     )
