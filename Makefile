@@ -34,6 +34,9 @@ demo-once: $(READY) ## The same without a terminal; exits 0 only if both invaria
 test: $(READY) ## Run every test whose needs this machine can meet (ARGS="tests/dbt -k money")
 	@$(PY) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadgroup --no-loadscope-reorder)
 
+test-clocks: $(READY) ## Run what depends on dates around midnights, summer time, 29 February and New Year
+	@$(PY) -m pytest tests/clocks --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+
 chaos: $(READY) ## Break everything on purpose, in full doses (ARGS="-k disk"); an hour or so
 	@SHOP_TEST_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)
 
@@ -76,4 +79,4 @@ reset: $(READY) ## Remove the embedded stack's data
 clean: ## Remove environments, caches and builds (not the data)
 	rm -rf .venv .venv-airflow .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo demo-once test chaos lint bench docs slim-ci airflow-env airflow airflow-once reset clean
+.PHONY: help setup demo demo-once test test-clocks chaos lint bench docs slim-ci airflow-env airflow airflow-once reset clean
