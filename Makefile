@@ -46,6 +46,9 @@ test-slow: $(READY) ## Run all the others
 durations: $(READY) ## Keep how long each file took in the last whole run (tests/support/durations.json)
 	@$(PY) -m tests.support.durations
 
+test-clocks: $(READY) ## Run what depends on dates around midnights, summer time, 29 February and New Year
+	@$(PY) -m pytest tests/clocks --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+
 chaos: $(READY) ## Break everything on purpose, in full doses (ARGS="-k disk"); an hour or so
 	@SHOP_TEST_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)
 
@@ -88,4 +91,4 @@ reset: $(READY) ## Remove the embedded stack's data
 clean: ## Remove environments, caches and builds (not the data)
 	rm -rf .venv .venv-airflow .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo demo-once test test-fast test-slow durations chaos lint bench docs slim-ci airflow-env airflow airflow-once reset clean
+.PHONY: help setup demo demo-once test test-fast test-slow durations test-clocks chaos lint bench docs slim-ci airflow-env airflow airflow-once reset clean

@@ -54,7 +54,7 @@ def test_a_killed_worker_launches_nothing_twice_and_a_cleared_task_launches_anew
 ) -> None:
     with held(tiny, "killed"):
         run = airflow.trigger("killed_worker")
-        eventually(lambda: run.tasks()["adopt"] == "deferred", 240)  # the second try: the first one was killed
+        eventually(lambda: run.tasks()["adopt"] == "deferred")  # the second try: the first one was killed
         (alive,) = of(tiny, run, "adopt")
         assert alive["tags"]["airflow/try_number"] == "1"
     assert run.wait() == "success"

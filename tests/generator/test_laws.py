@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from shop_platform.events.registry import EVENT_TYPES
@@ -37,6 +37,12 @@ relaxed = settings(
 
 
 @settings(relaxed, max_examples=10)
+# Berlin's midnight to the minute, when summer time begins and when it ends, on 29 February and at New Year.
+@example(seed=1, days=2, orders=9.0, until=dt.datetime(2027, 7, 14, 22))
+@example(seed=2, days=1, orders=9.0, until=dt.datetime(2027, 3, 28, 1))
+@example(seed=3, days=1, orders=9.0, until=dt.datetime(2027, 10, 31, 1))
+@example(seed=4, days=2, orders=9.0, until=dt.datetime(2028, 2, 29, 23))
+@example(seed=5, days=1, orders=9.0, until=dt.datetime(2027, 12, 31, 23, 1))
 @given(
     seed=st.integers(0, 2**63 - 1),
     days=st.integers(1, 10),

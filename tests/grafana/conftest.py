@@ -19,17 +19,17 @@ from shop_platform.settings import Role, Settings, load
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.migrate import migrate
 from tests.grafana.operations import clear, healthy
-from tests.grafana.stand_in_marts import DDL, SALES
+from tests.grafana.stand_in_marts import DDL, sell_up_to_today
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
 @pytest.fixture(scope="session")
 def grafana_settings(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """The settings of a warehouse whose marts hold a month of sales."""
+    """The settings of a warehouse with the marts that Grafana reads."""
     for settings in _warehouse(postgres_server, tmp_path_factory.mktemp("grafana")):
         with connect(settings, Role.TRANSFORM, autocommit=True) as transform:
-            transform.execute((DDL + SALES).encode())
+            transform.execute(DDL.encode())
         yield settings
 
 
@@ -45,8 +45,10 @@ def real_marts(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempP
 
 @pytest.fixture
 def admin(grafana_settings: Settings) -> Iterator[Connection]:
-    """A connection that may write, to a warehouse in which nothing has happened yet."""
+    """A connection that may write, to a warehouse that has a month of sales and in which nothing has happened yet."""
     with connect(grafana_settings, Role.ADMIN, autocommit=True) as connection:
+        # Each time: the suite may run over midnight.
+        sell_up_to_today(connection, grafana_settings.shop_tz)
         clear(connection)
         yield connection
         clear(connection)

@@ -19,7 +19,7 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True)
 class Range:
-    """The time range of a board (aware, UTC), its interval and the chosen values of its variables."""
+    """The time range of a board (aware), its interval and the chosen values of its variables."""
 
     start: dt.datetime
     end: dt.datetime
@@ -57,7 +57,7 @@ def _variable(name: str, form: str | None, at: Range) -> str:
 
 
 def _macro(name: str, arguments: list[str], at: Range) -> str:
-    start, end = (f"'{each:%Y-%m-%dT%H:%M:%S.%fZ}'" for each in (at.start, at.end))
+    start, end = (f"'{each.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}'" for each in (at.start, at.end))
     match name, arguments:
         case "__timeFrom", [""]:
             return start

@@ -65,7 +65,7 @@ def hours(admin: psycopg.Connection[tuple[object, ...]], topic: str, *, missing:
         "insert into ops.reconciliation_hours (topic, partition, event_hour, produced, in_kafka, given_up, read_again,"
         " landed, noted, duplicates, dead, late)"
         " select topic, partition, event_hour, landed + duplicates + dead, 0, 0, 0,"
-        " landed - case when event_hour < date_trunc('hour', now()) then %s else 0 end, landed, duplicates, dead, late"
+        " landed - case when event_hour < max(event_hour) over () then %s else 0 end, landed, duplicates, dead, late"
         " from ops.ingest_hours where topic = %s",
         [missing, topic],
     )

@@ -1,6 +1,9 @@
-"""The columns of the marts that Grafana reads, as empty tables: for a warehouse in which dbt has not run."""
+"""The marts that Grafana reads, made by hand: for a warehouse in which dbt has not run."""
 
 from __future__ import annotations
+
+import psycopg
+from psycopg import sql
 
 DDL = """
 create table marts.data_freshness (
@@ -40,7 +43,7 @@ create table marts.fct_sessions (
 """
 
 # Thirty days of sales up to today in three channels and categories; amounts differ per day so that a mix-up shows.
-SALES = """
+_SALES = """
 insert into marts.kpi_daily
 select 'd' || n, current_date - n, 'EUR', 10 + n, 1, 1000 + n, 100, 50, 850 + n, 4, 6 + n, 4, 200, 10 + n
 from generate_series(0, 29) as n;
@@ -64,3 +67,16 @@ insert into marts.fct_sessions
 select 's' || n, now() - n * interval '1 hour', n % 2 = 0, n % 4 = 0, n % 8 = 0, n % 16 = 0
 from generate_series(0, 99) as n;
 """
+
+
+def sell_up_to_today(admin: psycopg.Connection[tuple[object, ...]], shop_tz: str) -> None:
+    """Let the marts hold the sales of the thirty days up to the shop's today, if they do not already.
+
+    The shop's and not the server's: for an hour or two around midnight they are not the same.
+    """
+    with admin.transaction():
+        admin.execute(sql.SQL("set local timezone = {}").format(sql.Literal(shop_tz)))
+        if admin.execute("select from marts.kpi_daily where date_day = current_date").fetchone() is None:
+            tables = [line.split()[2] for line in DDL.splitlines() if line.startswith("create table")]
+            sold = ", ".join(table for table in tables if table != "marts.data_freshness")
+            admin.execute(f"truncate {sold}; {_SALES}".encode())

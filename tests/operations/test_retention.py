@@ -24,10 +24,14 @@ from tests.support.events import page_view
 from tests.support.people import Road, ordered, rows, searched, session_started
 from tests.support.raw_web import at, id_at, partitions, random_id
 
-NOW = dt.datetime.now(dt.UTC)
-YEAR = NOW.year
-# Everything before this year's predecessor is due when twelve months are kept.
-EDGE = at(YEAR - 1)
+
+@pytest.fixture
+def year() -> int:
+    """The year of the clock (UTC): everything before the year before it is due when twelve months are kept.
+
+    Asked for in each test, as the suite may run over New Year.
+    """
+    return dt.datetime.now(dt.UTC).year
 
 
 @pytest.fixture
@@ -43,15 +47,15 @@ def timed(make, *names, time: dt.datetime, **more):
     return make(*names, time=time, id=str(id_at(time)), **more)
 
 
-def shop_events():
-    """Three sessions: two years ago, in the last minute before the edge and after it, and this year."""
-    old, edge, new = at(YEAR - 2, 3), EDGE - dt.timedelta(minutes=1), at(YEAR, 1, 9)
+def shop_events(year: int):
+    """Three sessions: two years ago, in the last minute before what is due ends and after it, and this year."""
+    old, edge, new = at(year - 2, 3), at(year - 1) - dt.timedelta(minutes=1), at(year, 1, 9)
     return [
         timed(session_started, "old", time=old),
         timed(searched, "old", time=old + dt.timedelta(minutes=1)),
-        timed(page_view, 1, time=at(YEAR - 3)),
+        timed(page_view, 1, time=at(year - 3)),
         timed(session_started, "edge", time=edge),
-        timed(searched, "edge", time=EDGE + dt.timedelta(minutes=1)),
+        timed(searched, "edge", time=at(year - 1) + dt.timedelta(minutes=1)),
         timed(session_started, "new", time=new),
         timed(searched, "new", time=new + dt.timedelta(minutes=1)),
         timed(ordered, "o1", "cus_1", "old", time=old + dt.timedelta(minutes=5)),
@@ -80,8 +84,8 @@ def of(report, relation):
     return found
 
 
-def test_old_years_go_and_every_event_stays_accounted_for(road):
-    events = shop_events()
+def test_old_years_go_and_every_event_stays_accounted_for(road, year):
+    events = shop_events(year)
     road.land(*events)
     with connect(road.settings, Role.ADMIN) as admin:
         before = partitions(admin)
@@ -99,13 +103,13 @@ def test_old_years_go_and_every_event_stays_accounted_for(road):
     assert of(report, "raw.web") == of(dry, "raw.web")
     assert web_sessions(road.settings) == ["ses_000002", "edge", "new", "new"]
     with connect(road.settings, Role.ADMIN) as admin:
-        assert list(partitions(admin)) == ["web_before", *(f"web_y{YEAR + n}" for n in (-1, 0, 1)), "web_default"]
-        assert partitions(admin)["web_before"] == (None, EDGE)
+        assert list(partitions(admin)) == ["web_before", *(f"web_y{year + n}" for n in (-1, 0, 1)), "web_default"]
+        assert partitions(admin)["web_before"] == (None, at(year - 1))
     ((relation, older_than, removed, detail, actor),) = rows(
         road.settings, "select relation, older_than, rows_removed, detail, actor from ops.retention_runs"
     )
-    assert (relation, older_than, removed, actor) == ("raw.web", EDGE, 4, "anna")
-    assert detail["partitions"] == ["web_before", f"web_y{YEAR - 2}"] and detail["bytes"] > 0
+    assert (relation, older_than, removed, actor) == ("raw.web", at(year - 1), 4, "anna")
+    assert detail["partitions"] == ["web_before", f"web_y{year - 2}"] and detail["bytes"] > 0
     # Search words go with their events.
     assert detail["personal_data"] == 1
     assert {row[0] for row in rows(road.settings, "select subject from pii.personal_data")} == {"edge", "new"}
@@ -118,25 +122,25 @@ def test_old_years_go_and_every_event_stays_accounted_for(road):
     assert (of(again, "raw.web").rows, of(again, "raw.web").note) == (0, "removed before")
 
 
-def test_an_event_from_before_the_horizon_is_a_dead_letter_and_the_rest_of_its_batch_lands(road):
-    events = shop_events()
+def test_an_event_from_before_the_horizon_is_a_dead_letter_and_the_rest_of_its_batch_lands(road, year):
+    events = shop_events(year)
     road.land(*events)
     all_read(road.settings)
     apply_retention(road.settings, actor="anna")
 
-    repeated, late = events[0], timed(page_view, 9, time=at(YEAR - 2, 6))
-    by_random_id = page_view(10, time=at(YEAR - 2, 6), id=str(random_id()))
-    (written,) = road.land(repeated, late, by_random_id, timed(page_view, 11, time=at(YEAR, 2)))
+    repeated, late = events[0], timed(page_view, 9, time=at(year - 2, 6))
+    by_random_id = page_view(10, time=at(year - 2, 6), id=str(random_id()))
+    (written,) = road.land(repeated, late, by_random_id, timed(page_view, 11, time=at(year, 2)))
     assert (written.landed, written.dead, written.duplicates) == (2, 2, 0)
     letters = rows(road.settings, "select event_id::text, error_class, error from ops.dead_letters order by 1")
     assert {letter[0] for letter in letters} == {repeated["id"], late["id"]}
-    assert all(kind == "database_rejected" and f"not_before_{YEAR - 1}" in error for _, kind, error in letters)
+    assert all(kind == "database_rejected" and f"not_before_{year - 1}" in error for _, kind, error in letters)
     verdict = reconcile(road.settings)
     assert verdict.holds and verdict.hours.holds, verdict
 
 
-def test_what_was_lost_before_is_still_missing_after_retention(road):
-    events = shop_events()
+def test_what_was_lost_before_is_still_missing_after_retention(road, year):
+    events = shop_events(year)
     road.land(*events)
     all_read(road.settings)
     rows(road.settings, "delete from raw.web where event_id = %s returning 1", events[0]["id"])
@@ -145,11 +149,11 @@ def test_what_was_lost_before_is_still_missing_after_retention(road):
     assert (verdict.missing, verdict.expired) == (1, 3) and not verdict.holds
 
 
-def test_a_row_goes_only_when_its_id_and_its_time_are_old(road):
-    new = dict(timed(page_view, 5, time=at(YEAR - 2, 2)), time=at(YEAR, 3).isoformat())
+def test_a_row_goes_only_when_its_id_and_its_time_are_old(road, year):
+    new = dict(timed(page_view, 5, time=at(year - 2, 2)), time=at(year, 3).isoformat())
     # A random id (version 4) that happens to lie among those of an old year tells no time.
-    random = page_view(6, time=at(YEAR - 2, 2), id=str(uuid.UUID(int=id_at(at(YEAR - 2, 2)).int ^ 0b11 << 76)))
-    road.land(*shop_events(), new, random)
+    random = page_view(6, time=at(year - 2, 2), id=str(uuid.UUID(int=id_at(at(year - 2, 2)).int ^ 0b11 << 76)))
+    road.land(*shop_events(year), new, random)
     all_read(road.settings)
     report = apply_retention(road.settings, actor="anna")
     assert of(report, "raw.web").detail["rows_kept"] == 2
@@ -157,8 +161,8 @@ def test_a_row_goes_only_when_its_id_and_its_time_are_old(road):
     assert reconcile(road.settings).holds
 
 
-def test_nothing_goes_that_some_mart_has_not_read(road):
-    road.land(*shop_events())
+def test_nothing_goes_that_some_mart_has_not_read(road, year):
+    road.land(*shop_events(year))
     unbuilt = of(apply_retention(road.settings, actor="anna"), "raw.web")
     assert unbuilt.blocked and "no mart has read it" in unbuilt.note
     with connect(road.settings, Role.TRANSFORM) as connection:
@@ -172,18 +176,18 @@ def test_nothing_goes_that_some_mart_has_not_read(road):
     assert len(web_sessions(road.settings)) == 8
 
 
-def test_without_a_rule_raw_is_kept_for_ever(road):
-    road.land(*shop_events())
+def test_without_a_rule_raw_is_kept_for_ever(road, year):
+    road.land(*shop_events(year))
     all_read(road.settings)
     settings = road.settings.model_copy(update={"retention": ""})
-    report = apply_retention(settings, actor="anna", now=at(YEAR + 50))
+    report = apply_retention(settings, actor="anna", now=at(year + 50))
     assert {removal.relation for removal in report.removals} == {rule.relation for rule in RULES}
     assert len(web_sessions(road.settings)) == 8
 
 
-def test_a_busy_table_is_left_with_a_reason(road, monkeypatch):
+def test_a_busy_table_is_left_with_a_reason(road, monkeypatch, year):
     monkeypatch.setattr("shop_platform.operations.retention._LOCK_TIMEOUT", "300ms")
-    road.land(*shop_events())
+    road.land(*shop_events(year))
     all_read(road.settings)
     with connect(road.settings, Role.TRANSFORM) as reader:
         reader.execute("select count(*) from raw.web")
@@ -278,12 +282,12 @@ def test_ops_tables_forget_their_age_and_keep_what_is_still_asked_for(fresh_ware
     ]
 
 
-def test_the_command_speaks_to_people_and_programs_and_tells_by_its_exit_code(road, monkeypatch):
+def test_the_command_speaks_to_people_and_programs_and_tells_by_its_exit_code(road, monkeypatch, year):
     for name, value in road.settings.process_environment().items():
         monkeypatch.setenv(name, value)
     get_settings.cache_clear()
     try:
-        road.land(*shop_events())
+        road.land(*shop_events(year))
         blocked = CliRunner().invoke(app, ["retention"])
         assert blocked.exit_code == 1 and "NOT REMOVED" in blocked.output
         all_read(road.settings)
@@ -292,13 +296,13 @@ def test_the_command_speaks_to_people_and_programs_and_tells_by_its_exit_code(ro
         done = CliRunner().invoke(app, ["retention", "--json", "--by", "anna"])
         document = json.loads(done.stdout)
         assert (done.exit_code, document["rows"], document["dry_run"]) == (0, 4, False)
-        assert document["tables"][0]["older_than"] == EDGE.isoformat()
+        assert document["tables"][0]["older_than"] == at(year - 1).isoformat()
     finally:
         get_settings.cache_clear()
 
 
-def test_marts_keep_the_years_that_raw_has_lost_and_are_proven_from_there_on(road):
-    road.land(*shop_events())
+def test_marts_keep_the_years_that_raw_has_lost_and_are_proven_from_there_on(road, year):
+    road.land(*shop_events(year))
     run_dbt(road.settings, ["run"])
     facts = "select session_id, ended_at, has_order from marts.fct_sessions order by started_at"
     days = "select date_day, sessions_count, orders_count from marts.kpi_daily order by 1"
@@ -307,11 +311,11 @@ def test_marts_keep_the_years_that_raw_has_lost_and_are_proven_from_there_on(roa
 
     assert of(apply_retention(road.settings, actor="anna"), "raw.web").rows == 4
     # A late order in a session whose beginning is gone, and a late event of one that straddles the edge.
-    late = at(YEAR, 1, 9, 12)
+    late = at(year, 1, 9, 12)
     road.land(
-        timed(ordered, "o3", "cus_2", "old", time=at(YEAR - 2, 3, 1, 1)),
+        timed(ordered, "o3", "cus_2", "old", time=at(year - 2, 3, 1, 1)),
         timed(searched, "edge", time=late),
-        timed(searched, "new", time=at(YEAR, 1, 9, 3)),
+        timed(searched, "new", time=at(year, 1, 9, 3)),
     )
     run_dbt(road.settings, ["run"])
     kept = rows(road.settings, facts)
@@ -321,7 +325,7 @@ def test_marts_keep_the_years_that_raw_has_lost_and_are_proven_from_there_on(roa
 
     proof = rebuild_and_compare(road.settings)
     assert proof.holds, proof.as_dict()
-    since = EDGE.date() + dt.timedelta(days=8)
+    since = at(year - 1).date() + dt.timedelta(days=8)
     assert proof.kept["fct_sessions"] == proof.kept["kpi_daily"] == proof.kept["fct_events"] == since
     assert proof.kept["dim_channels"] is None and "dim_channels" not in proof.marts
     assert "fct_orders" in proof.marts and "fct_orders" not in proof.kept

@@ -12,11 +12,12 @@ SUITES = {
     "airflow": "a real Airflow",
     "compose": "docker compose",
     "mount": "the right to mount (root)",
+    "clocks": "a clock to turn (C compiler)",
 }
 
 
 def required() -> set[str]:
-    """Return the suites that must run here (SHOP_TEST_REQUIRE=kafka,browser,airflow,compose,mount)."""
+    """Return the suites that must run here (SHOP_TEST_REQUIRE=kafka,browser,airflow,compose,mount,clocks)."""
     names = {name.strip() for name in os.environ.get("SHOP_TEST_REQUIRE", "").split(",") if name.strip()}
     unknown = names - SUITES.keys()
     if unknown:

@@ -20,7 +20,14 @@ from shop_platform.warehouse.partitions import ensure_partitions
 from tests.conftest import Warehouse, _drop
 from tests.support.raw_web import add, at, id_at, partitions, random_id
 
-YEAR = dt.datetime.now(dt.UTC).year
+
+@pytest.fixture
+def year() -> int:
+    """The year of the clock (UTC), by which partitions are made.
+
+    Asked for in each test, as the suite may run over New Year.
+    """
+    return dt.datetime.now(dt.UTC).year
 
 
 @pytest.fixture
@@ -49,59 +56,59 @@ def homes(connection) -> dict[uuid.UUID, str]:
     return dict(connection.execute("select event_id, tableoid::regclass::text from raw.web").fetchall())
 
 
-def test_a_new_warehouse_has_partitions_to_the_end_of_next_year(fresh_warehouse):
+def test_a_new_warehouse_has_partitions_to_the_end_of_next_year(fresh_warehouse, year):
     with connect(fresh_warehouse.settings, Role.GRAFANA) as connection:
         found = partitions(connection)
-    assert list(found) == ["web_before", *(f"web_y{YEAR + n}" for n in (-2, -1, 0, 1)), "web_default"]
-    assert found["web_before"] == (None, at(YEAR - 2))
-    assert found[f"web_y{YEAR}"] == (at(YEAR), at(YEAR + 1))
+    assert list(found) == ["web_before", *(f"web_y{year + n}" for n in (-2, -1, 0, 1)), "web_default"]
+    assert found["web_before"] == (None, at(year - 2))
+    assert found[f"web_y{year}"] == (at(year), at(year + 1))
 
 
-def test_each_id_finds_the_partition_of_its_time_and_lands_once(fresh_warehouse):
-    imported = event_id("/shop/test", "shop.web.page_viewed.v1", "a", round(at(YEAR - 9).timestamp() * 1000))
+def test_each_id_finds_the_partition_of_its_time_and_lands_once(fresh_warehouse, year):
+    imported = event_id("/shop/test", "shop.web.page_viewed.v1", "a", round(at(year - 9).timestamp() * 1000))
     with connect(fresh_warehouse.settings, Role.INGEST, autocommit=True) as connection:
         expected = {
-            add(connection, imported, at(YEAR - 9)): "raw.web_before",
-            add(connection, id_at(at(YEAR - 1)), at(YEAR - 1)): f"raw.web_y{YEAR - 1}",
-            add(connection, id_at(at(YEAR) - dt.timedelta(milliseconds=1)), at(YEAR)): f"raw.web_y{YEAR - 1}",
-            add(connection, id_at(at(YEAR)), at(YEAR)): f"raw.web_y{YEAR}",
-            add(connection, id_at(at(YEAR + 5)), at(YEAR + 5)): "raw.web_default",
-            add(connection, uuid.UUID("f47ac10b-58cc-4372-a567-0e02b2c3d479"), at(YEAR)): "raw.web_default",
+            add(connection, imported, at(year - 9)): "raw.web_before",
+            add(connection, id_at(at(year - 1)), at(year - 1)): f"raw.web_y{year - 1}",
+            add(connection, id_at(at(year) - dt.timedelta(milliseconds=1)), at(year)): f"raw.web_y{year - 1}",
+            add(connection, id_at(at(year)), at(year)): f"raw.web_y{year}",
+            add(connection, id_at(at(year + 5)), at(year + 5)): "raw.web_default",
+            add(connection, uuid.UUID("f47ac10b-58cc-4372-a567-0e02b2c3d479"), at(year)): "raw.web_default",
         }
         assert homes(connection) == expected
         for known in expected:
             with pytest.raises(psycopg.errors.UniqueViolation):
-                add(connection, known, at(YEAR))
+                add(connection, known, at(year))
 
 
-def test_a_missing_partition_stops_nothing_and_gets_its_rows_when_it_is_made(fresh_warehouse):
+def test_a_missing_partition_stops_nothing_and_gets_its_rows_when_it_is_made(fresh_warehouse, year):
     with connect(fresh_warehouse.settings, Role.ADMIN, autocommit=True) as admin:
-        admin.execute(f"drop table raw.web_y{YEAR + 1}".encode())
+        admin.execute(f"drop table raw.web_y{year + 1}".encode())
     with connect(fresh_warehouse.settings, Role.INGEST, autocommit=True) as connection:
-        early, late, random = id_at(at(YEAR + 1, 2)), id_at(at(YEAR + 3)), random_id()
+        early, late, random = id_at(at(year + 1, 2)), id_at(at(year + 3)), random_id()
         for each in (early, late, random):
-            add(connection, each, at(YEAR + 1, 2))
+            add(connection, each, at(year + 1, 2))
         assert set(homes(connection).values()) == {"raw.web_default"}
         before = connection.execute("select event_id, _xid::text, data from raw.web order by 1").fetchall()
 
-        assert ensure_partitions(connection) == [f"web_y{YEAR + 1}"]
+        assert ensure_partitions(connection) == [f"web_y{year + 1}"]
 
-        assert homes(connection) == {early: f"raw.web_y{YEAR + 1}", late: "raw.web_default", random: "raw.web_default"}
+        assert homes(connection) == {early: f"raw.web_y{year + 1}", late: "raw.web_default", random: "raw.web_default"}
         # Models find new rows by the transaction that wrote them: a row that moves is not a new one.
         assert connection.execute("select event_id, _xid::text, data from raw.web order by 1").fetchall() == before
         assert ensure_partitions(connection) == []
 
 
-def test_a_table_that_is_busy_is_left_for_the_next_call(fresh_warehouse):
+def test_a_table_that_is_busy_is_left_for_the_next_call(fresh_warehouse, year):
     settings = fresh_warehouse.settings
     with connect(settings, Role.ADMIN) as admin:
-        admin.execute(f"drop table raw.web_y{YEAR + 1}".encode())
+        admin.execute(f"drop table raw.web_y{year + 1}".encode())
         admin.commit()
         with connect(settings, Role.INGEST) as reader, connect(settings, Role.ORCHESTRATOR, autocommit=True) as asking:
             reader.execute("select count(*) from raw.web")
             assert ensure_partitions(asking) == []
             reader.rollback()
-            assert ensure_partitions(asking) == [f"web_y{YEAR + 1}"]
+            assert ensure_partitions(asking) == [f"web_y{year + 1}"]
 
 
 @pytest.mark.parametrize("role", [Role.TRANSFORM, Role.DASHBOARD, Role.GRAFANA])
@@ -110,14 +117,14 @@ def test_who_only_reads_makes_no_partitions(warehouse, role):
         connection.execute("select ops.ensure_partitions()")
 
 
-def test_a_table_with_ids_in_the_order_of_time_becomes_the_first_partition_as_it_is(older):
+def test_a_table_with_ids_in_the_order_of_time_becomes_the_first_partition_as_it_is(older, year):
     settings = older.settings
     with connect(settings, Role.INGEST) as connection:
-        old, new = id_at(at(YEAR - 4)), id_at(at(YEAR))
-        for each in (old, new, id_at(at(YEAR, 2))):
-            add(connection, each, at(YEAR))
-        far, random = id_at(at(YEAR + 4)), uuid.UUID("f47ac10b-58cc-4372-a567-0e02b2c3d479")
-        add(connection, random, at(YEAR))
+        old, new = id_at(at(year - 4)), id_at(at(year))
+        for each in (old, new, id_at(at(year, 2))):
+            add(connection, each, at(year))
+        far, random = id_at(at(year + 4)), uuid.UUID("f47ac10b-58cc-4372-a567-0e02b2c3d479")
+        add(connection, random, at(year))
     with connect(settings, Role.TRANSFORM) as connection:
         connection.execute("create view staging.events as select event_id, subject from raw.web")
         connection.execute("create view staging.counted as select count(*) as events from staging.events")
@@ -136,13 +143,13 @@ def test_a_table_with_ids_in_the_order_of_time_becomes_the_first_partition_as_it
         )
         assert homes(admin)[old] == homes(admin)[new] == "raw.web_before"
         assert homes(admin)[random] == "raw.web_default"
-        assert partitions(admin)["web_before"] == (None, at(YEAR + 1))
+        assert partitions(admin)["web_before"] == (None, at(year + 1))
     with connect(settings, Role.INGEST) as connection:
-        add(connection, far, at(YEAR))
+        add(connection, far, at(year))
         with pytest.raises(psycopg.errors.UniqueViolation):
-            add(connection, old, at(YEAR))
+            add(connection, old, at(year))
     with connect(settings, Role.INGEST) as connection:
-        add(connection, far, at(YEAR))
+        add(connection, far, at(year))
     with connect(settings, Role.TRANSFORM) as connection:
         # Both views follow the new table, the one on the view as well.
         assert one(connection, "select count(*) from staging.events") == 5
@@ -152,14 +159,14 @@ def test_a_table_with_ids_in_the_order_of_time_becomes_the_first_partition_as_it
             connection.execute("select from raw.web_before")
 
 
-def test_a_table_with_random_ids_becomes_the_default_partition_as_it_is(older):
+def test_a_table_with_random_ids_becomes_the_default_partition_as_it_is(older, year):
     settings = older.settings
     with connect(settings, Role.INGEST) as connection:
         for _ in range(40):
-            add(connection, random_id(), at(YEAR))
+            add(connection, random_id(), at(year))
         # One of two hundred random ids looks like a time before now.
         low = uuid.UUID("00a0c10b-58cc-4372-a567-0e02b2c3d479")
-        add(connection, low, at(YEAR))
+        add(connection, low, at(year))
     with connect(settings, Role.ADMIN) as admin:
         table = one(admin, "select 'raw.web'::regclass::oid")
     migrate(settings)
