@@ -21,7 +21,10 @@ from shop_platform.local.stack import reset
 from tests.support.small_disk import small_disk
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a folder that PostgreSQL may not")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a folder that PostgreSQL may not"),
+    pytest.mark.usefixtures("own_servers"),
+]
 
 SITE = programs._SITE
 

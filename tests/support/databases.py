@@ -6,6 +6,7 @@ its template and given.
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,14 +49,17 @@ def new_warehouse(
 
     ``dagster`` makes the empty database of Dagster too, as a migration does.
     """
+    # Partitions are made ahead, by UTC's year: in another one a migration makes others.
+    migrated = f"{_MIGRATED}_{dt.datetime.now(dt.UTC).year}"
     if template == _MIGRATED:
-        make_template(server, _MIGRATED, data_dir, lambda _: None)
+        template = migrated
+        make_template(server, migrated, data_dir, lambda _: None)
     settings = _named(server, data_dir, _free_name(server, data_dir))
     source = _TEMPLATES[server][template]
     with connect(settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
         _copy(admin, source, settings.pg_database)
         if dagster:
-            _copy(admin, _dagster_of(_TEMPLATES[server][_MIGRATED]), settings.dagster_database)
+            _copy(admin, _dagster_of(_TEMPLATES[server][migrated]), settings.dagster_database)
     parsed.give(settings)
     return Warehouse(settings, server)
 
@@ -67,8 +71,8 @@ def make_template(
     known = _TEMPLATES.setdefault(server, {})
     if name in known:
         return
-    if name == _MIGRATED:
-        made = Warehouse(_named(server, data_dir, "template_migrated"), server)
+    if name.startswith(_MIGRATED):
+        made = Warehouse(_named(server, data_dir, f"template_{name}"), server)
         migrate(made.settings)
     else:
         made = new_warehouse(server, data_dir, template=template)
