@@ -8,11 +8,11 @@ from pathlib import Path
 from psycopg import sql
 
 from shop_platform.events.registry import TOPICS
-from shop_platform.operations.dbt import run_dbt
 from shop_platform.operations.verify import rebuild_and_compare, reconcile
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 from tests.chaos.dose import FULL, REPEAT
+from tests.support.planned import run_by_plan
 
 
 def acknowledged(folder: Path) -> list[str]:
@@ -49,7 +49,7 @@ def prove_i1(settings: Settings) -> None:
 
 def prove_i2(settings: Settings) -> None:
     """Build the marts and assert that every one equals its recomputation from raw."""
-    run_dbt(settings, ["run"])
+    run_by_plan(settings, ["run"])
     verdict = rebuild_and_compare(settings)
     assert verdict.holds, f"I2 is broken: {verdict.as_dict()}; {REPEAT}"
 

@@ -17,10 +17,10 @@ from shop_platform.refresh.plan.statements import PREFIX, Plan
 from shop_platform.refresh.plan.store import plan_for
 from shop_platform.settings import PROJECT_ROOT, Role, Settings
 from shop_platform.warehouse.connect import connect
-from tests.dbt.selection import chosen
+from tests.dbt.selection import Chosen, chosen
+from tests.support.planned import PLANS
 
 PROJECT = PROJECT_ROOT / "dbt_project"
-PLANS = PROJECT_ROOT / "build" / "plans"
 SHADOW = "verify__"
 SCHEMAS = ("staging", "intermediate", "marts")
 # When, in which order and in how many batches events landed is what these are about: another road, other rows.
@@ -74,7 +74,7 @@ class DbtProject:
         if (what := chosen(self.plan, arguments)) is None:
             self.invoke("build", "--exclude-resource-type", "unit_test", *arguments)
             return
-        _check(self._runner().run(what.models, full_refresh=what.full_refresh, ceiling=what.ceiling))
+        self._run(what)
         _check(self._runner().test(what.tests))
 
     def run(self, *arguments: str) -> None:
@@ -82,7 +82,7 @@ class DbtProject:
         if (what := chosen(self.plan, arguments)) is None:
             self.invoke("run", *arguments)
             return
-        _check(self._runner().run(what.models, full_refresh=what.full_refresh, ceiling=what.ceiling))
+        self._run(what)
 
     def test(self, *arguments: str, check: bool = True) -> list[Outcome]:
         """Run the data tests that ``arguments`` of dbt select (else all); with ``check``, none may fail."""
@@ -101,11 +101,20 @@ class DbtProject:
         """Return each mart's columns."""
         return {model.name: list(model.columns) for model in self.plan.models if model.schema == f"{PREFIX}marts"}
 
+    def tell_statistics(self) -> None:
+        """Make the server count at once what the warm connection read: it would do so a second later."""
+        if self._connection is not None:
+            self._connection.execute("select pg_stat_force_next_flush()")
+
     def close(self) -> None:
         """Drop the warm connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _run(self, what: Chosen) -> None:
+        done = self._runner().run(what.models, full_refresh=what.full_refresh, ceiling=what.ceiling, days=what.days)
+        _check(done)
 
     def _runner(self) -> PlanRunner:
         if self._connection is None or self._connection.closed:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shop_platform.refresh.plan.statements import Plan
+import yaml
 
-_CEILING = re.compile(r"\{ceiling: \"(\d+)\"\}")
+from shop_platform.refresh.pace import with_descendants
+from shop_platform.refresh.plan.statements import Days, Plan
+
+_VARIABLES = {"ceiling", "reprocess_from", "reprocess_to"}
 _KINDS = {"config.materialized:incremental": (True, "table"), "config.materialized:table": (False, "table")}
 
 _UNDERSTOOD = {
@@ -24,6 +27,7 @@ class Chosen:
     tests: frozenset[str]
     full_refresh: bool
     ceiling: str | None
+    days: Days | None
 
 
 def chosen(plan: Plan, arguments: Iterable[str]) -> Chosen | None:
@@ -40,19 +44,22 @@ def chosen(plan: Plan, arguments: Iterable[str]) -> Chosen | None:
         return None
     if words.get("--exclude-resource-type", ["unit_test"]) != ["unit_test"]:
         return None
-    ceiling = None
-    if variables := words.get("--vars"):
-        told = _CEILING.fullmatch(variables[0])
-        if told is None:
-            return None
-        ceiling = told[1]
+    told: dict[str, object] = yaml.safe_load(words.get("--vars", ["{}"])[0])
+    if not told.keys() <= _VARIABLES or ("reprocess_from" in told) != ("reprocess_to" in told):
+        return None
+    ceiling = str(told["ceiling"]) if "ceiling" in told else None
+    days = (_day(told["reprocess_from"]), _day(told["reprocess_to"])) if "reprocess_from" in told else None
     models, tests = _selected(plan, words.get("--select"))
     left_out, _ = _selected(plan, words.get("--exclude", []))
     if models is None or left_out is None:
         return None
     models -= left_out
     tests |= _indirect(plan, models, words.get("--indirect-selection", ["eager"])[0])
-    return Chosen(frozenset(models), frozenset(tests), "--full-refresh" in words, ceiling)
+    return Chosen(frozenset(models), frozenset(tests), "--full-refresh" in words, ceiling, days)
+
+
+def _day(told: object) -> dt.date:
+    return dt.date.fromisoformat(str(told))
 
 
 def _selected(plan: Plan, select: list[str] | None) -> tuple[set[str] | None, set[str]]:
@@ -66,7 +73,7 @@ def _selected(plan: Plan, select: list[str] | None) -> tuple[set[str] | None, se
         if word in _KINDS:
             models |= {model.name for model in plan.models if (model.incremental, model.kind) == _KINDS[word]}
         elif name in known:
-            models |= _ancestors(plan, {name}) if word.startswith("+") else {name}
+            models |= _with_ancestors(plan, {name}) if word.startswith("+") else {name}
         elif any(test.name == word for test in plan.tests):
             tests.add(word)
         else:
@@ -74,22 +81,14 @@ def _selected(plan: Plan, select: list[str] | None) -> tuple[set[str] | None, se
     return models, tests
 
 
-def _ancestors(plan: Plan, names: set[str]) -> set[str]:
+def _with_ancestors(plan: Plan, names: set[str]) -> set[str]:
     """Return ``names`` and everything above them."""
-    parents = {model.name: model.parents for model in plan.models}
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting.extend(parents[name])
-    return found
+    return with_descendants(names, {model.name: model.parents for model in plan.models})
 
 
 def _indirect(plan: Plan, models: set[str], manner: str) -> set[str]:
     """Return the tests of ``models``: those that read any of them, only them, or only them and what they read."""
-    within = _ancestors(plan, models) if manner == "buildable" else models
+    within = _with_ancestors(plan, models) if manner == "buildable" else models
     return {
         test.name
         for test in plan.tests

@@ -261,6 +261,7 @@ def test_a_few_stock_movements_do_not_make_a_run_read_all_of_them(shop: Shop) ->
 
 
 def _inventory_rows_read(shop: Shop) -> int:
+    shop.dbt.tell_statistics()
     with connect(shop.settings, Role.ADMIN, autocommit=True) as admin:
         found = admin.execute(
             "select t.seq_tup_read + sum(i.idx_tup_read) from pg_stat_user_tables t"

@@ -57,8 +57,8 @@ def _multiply(shop: Shop) -> None:
 
 
 def _rows_read(shop: Shop) -> dict[str, int]:
-    """Count rows and index entries read so far, per raw table; a session reports its own when it ends."""
-    shop.dbt.close()
+    """Count rows and index entries read so far, per raw table."""
+    shop.dbt.tell_statistics()
     with connect(shop.settings, Role.ADMIN, autocommit=True) as admin:
         found = admin.execute(
             "select t.relname, t.seq_tup_read + sum(i.idx_tup_read)"

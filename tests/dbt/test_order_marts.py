@@ -232,8 +232,8 @@ def test_a_price_of_now_reads_neither_the_old_orders_nor_their_lines(shop: Shop)
 
 
 def _rows_read(shop: Shop) -> dict[str, int]:
-    """Count rows and index entries read so far of what grows with the orders; a session reports when it ends."""
-    shop.dbt.close()
+    """Count rows and index entries read so far of what grows with the orders."""
+    shop.dbt.tell_statistics()
     with connect(shop.settings, Role.ADMIN, autocommit=True) as admin:
         found = admin.execute(
             "select t.relname, t.seq_tup_read + sum(i.idx_tup_read) from pg_stat_user_tables t"

@@ -325,6 +325,7 @@ def _multiply(shop: Shop) -> None:
 
 def _rows_read(shop: Shop) -> dict[str, int]:
     """Count rows and index entries read so far, per table that an incremental run could read whole."""
+    shop.dbt.tell_statistics()
     with connect(shop.settings, Role.ADMIN, autocommit=True) as admin:
         found = admin.execute(
             "select t.schemaname || '.' || t.relname, t.seq_tup_read + sum(i.idx_tup_read)"

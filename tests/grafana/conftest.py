@@ -14,12 +14,12 @@ from psycopg import sql
 from shop_platform.events.registry import TOPICS
 from shop_platform.generator.stream import history_chunks
 from shop_platform.local.postgres import EmbeddedPostgres
-from shop_platform.operations.dbt import run_dbt
 from shop_platform.settings import Role, Settings, load
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.migrate import migrate
 from tests.grafana.operations import clear, healthy
 from tests.grafana.stand_in_marts import DDL, sell_up_to_today
+from tests.support.planned import run_by_plan
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -39,7 +39,7 @@ def real_marts(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempP
     for settings in _warehouse(postgres_server, tmp_path_factory.mktemp("grafana-dbt")):
         with connect(settings, Role.INGEST) as connection:
             _land_history(connection)
-        run_dbt(settings, ["run"])
+        run_by_plan(settings, ["run"])
         yield settings
 
 

@@ -13,12 +13,13 @@ from shop_platform.errors import ShopError
 from shop_platform.ingest.topics import admin_client
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.operations import erase as module
-from shop_platform.operations.dbt import run_dbt
+from shop_platform.operations import rebuild
 from shop_platform.operations.erase import erase, look
 from shop_platform.operations.rebuild import rebuild_and_compare
 from shop_platform.operations.reconcile import reconcile
 from tests.support import people as p
 from tests.support.events import LedgerProducer, page_view
+from tests.support.planned import run_by_plan
 from tests.support.waiting import eventually
 
 
@@ -50,14 +51,15 @@ def a_customer(number=1):
     ]
 
 
-def test_erasure_removes_a_customer_everywhere_and_survives_a_full_refresh(shop):
+def test_erasure_removes_a_customer_everywhere_and_survives_a_full_refresh(shop, monkeypatch):
+    monkeypatch.setattr(rebuild, "run_dbt", run_by_plan)
     producer = send(shop, *a_customer(1))
     bad = p.updated("cus_1")
     del bad["data"]["locale"]
     producer.send_raw("shop.customers", json.dumps(bad).encode(), bad["id"], key="cus_1")
     producer.flush()
     ingest_until_end(shop.settings)
-    run_dbt(shop.settings, ["run"])
+    run_by_plan(shop.settings, ["run"])
     assert p.places_with(shop.settings) == {"ops.dead_letters": 1, "pii.personal_data": 3}, "and in no model"
 
     done = cli(shop.settings, "cus_1", "--yes", "--json")
@@ -69,10 +71,10 @@ def test_erasure_removes_a_customer_everywhere_and_survives_a_full_refresh(shop)
     assert not any(value in done.stdout for value in p.PLANTED)
     assert p.places_with(shop.settings) == {}
 
-    run_dbt(shop.settings, ["run"])
+    run_by_plan(shop.settings, ["run"])
     verdict = rebuild_and_compare(shop.settings)
     assert verdict.holds, verdict.as_dict()
-    run_dbt(shop.settings, ["run", "--full-refresh"])
+    run_by_plan(shop.settings, ["run", "--full-refresh"])
     assert rebuild_and_compare(shop.settings).holds and p.places_with(shop.settings) == {}
     assert p.rows(
         shop.settings,
@@ -83,7 +85,7 @@ def test_erasure_removes_a_customer_everywhere_and_survives_a_full_refresh(shop)
     late = [p.updated("cus_1", time=p.later(days=1)), p.searched("ses_1", time=p.later(minutes=5))]
     producer.send(late)
     ingest_until_end(shop.settings)
-    run_dbt(shop.settings, ["run"])
+    run_by_plan(shop.settings, ["run"])
     assert p.places_with(shop.settings) == {} and rebuild_and_compare(shop.settings).holds
     outcome = reconcile(shop.settings)
     assert outcome.holds and outcome.hours.holds and outcome.produced == 9

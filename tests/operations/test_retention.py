@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from shop_platform.cli import app
 from shop_platform.errors import ShopError
-from shop_platform.operations.dbt import run_dbt
 from shop_platform.operations.kept import marts_below, only
 from shop_platform.operations.rebuild import rebuild_and_compare
 from shop_platform.operations.reconcile import reconcile
@@ -22,6 +21,7 @@ from shop_platform.settings import Role, get_settings, load
 from shop_platform.warehouse.connect import connect
 from tests.support.events import page_view
 from tests.support.people import Road, ordered, rows, searched, session_started
+from tests.support.planned import run_by_plan
 from tests.support.raw_web import at, id_at, partitions, random_id
 
 
@@ -303,7 +303,7 @@ def test_the_command_speaks_to_people_and_programs_and_tells_by_its_exit_code(ro
 
 def test_marts_keep_the_years_that_raw_has_lost_and_are_proven_from_there_on(road, year):
     road.land(*shop_events(year))
-    run_dbt(road.settings, ["run"])
+    run_by_plan(road.settings, ["run"])
     facts = "select session_id, ended_at, has_order from marts.fct_sessions order by started_at"
     days = "select date_day, sessions_count, orders_count from marts.kpi_daily order by 1"
     sessions, kpis = rows(road.settings, facts), rows(road.settings, days)
@@ -317,7 +317,7 @@ def test_marts_keep_the_years_that_raw_has_lost_and_are_proven_from_there_on(roa
         timed(searched, "edge", time=late),
         timed(searched, "new", time=at(year, 1, 9, 3)),
     )
-    run_dbt(road.settings, ["run"])
+    run_by_plan(road.settings, ["run"])
     kept = rows(road.settings, facts)
     assert kept[:2] == sessions[:2] and kept[2] != sessions[2]
     (day, visits, orders), (_, _, more_orders) = kpis[0], rows(road.settings, days)[0]

@@ -98,7 +98,7 @@ def standing(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     """
     with pytest.MonkeyPatch.context() as patch:
         # The subject is what sensors do, not how long they wait before they look.
-        patch.setenv(SENSOR_VARIABLE, "5")
+        patch.setenv(SENSOR_VARIABLE, "10")
         with whole_platform(postgres_server, tmp_path_factory.mktemp("platform")) as made:
             LedgerProducer(made.settings, "standing").send(shop_day(1))
             poll(lambda: "ord_1" in orders(made.settings))

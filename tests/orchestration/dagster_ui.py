@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 import httpx
@@ -12,7 +13,7 @@ from shop_platform.orchestration.defs.transformation.assets import load_manifest
 from shop_platform.orchestration.instance import home
 from shop_platform.orchestration.manifest import ensure_manifest
 from shop_platform.orchestration.watermark import read_watermark
-from shop_platform.settings import Role
+from shop_platform.settings import Role, load
 from shop_platform.warehouse.connect import connect
 
 BACKFILL = """
@@ -54,7 +55,7 @@ def reprocessed(settings):
 def poll(condition):
     """Wait for the event; the test's own limit of time is the only one."""
     while not condition():
-        time.sleep(0.3)
+        time.sleep(0.5)
 
 
 def rows(settings, query, parameters=()):
@@ -103,7 +104,9 @@ def run_workers(settings):
 
 
 def ask(settings, query, **variables):
-    answer = httpx.post(f"{settings.dagster_url}/graphql", json={"query": query, "variables": variables}, timeout=30)
+    answer = _client().post(
+        f"{settings.dagster_url}/graphql", json={"query": query, "variables": variables}, timeout=30
+    )
     return answer.raise_for_status().json()["data"]
 
 
@@ -114,9 +117,19 @@ def runs(settings):
 
 def at_rest(settings):
     """Whether nothing runs and there is nothing to do."""
-    marts = mart_relations(load_manifest(ensure_manifest(settings)), nightly=False)
     ended = set(runs(settings).values()) <= {"SUCCESS", "FAILURE", "CANCELED"}
-    return ended and not read_watermark(settings, marts).behind
+    return ended and not read_watermark(settings, _marts(settings.data_dir)).behind
+
+
+@functools.cache
+def _marts(data_dir):
+    return mart_relations(load_manifest(ensure_manifest(load(data_dir=data_dir))), nightly=False)
+
+
+@functools.cache
+def _client():
+    # Making one reads every certificate of the machine, as dear as the question.
+    return httpx.Client()
 
 
 def selector(sensor):

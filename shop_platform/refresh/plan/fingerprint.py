@@ -10,7 +10,7 @@ from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
 # Raised when what is recorded, or how, changes.
-_FORMAT = "1"
+_FORMAT = "2"
 _PARTS = ("models", "macros", "tests")
 _FILES = ("dbt_project.yml", "profiles.yml")
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-postgres")

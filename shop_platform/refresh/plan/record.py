@@ -1,7 +1,8 @@
-"""Record a plan: let dbt build the project three times on no rows, in schemas of its own, and keep what it executes."""
+"""Record a plan: let dbt build the project four times on no rows, in schemas of its own, and keep what it executes."""
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from shop_platform.refresh.plan.statements import (
     COMMIT,
     PREFIX,
     RECORDED_CEILING,
+    RECORDED_DAYS,
     DataTest,
     Model,
     Plan,
@@ -34,6 +36,7 @@ from shop_platform.refresh.plan.statements import (
     Way,
     answered,
     with_ceiling_place,
+    with_places_for_days,
 )
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
@@ -41,7 +44,8 @@ from shop_platform.warehouse.connect import connect
 # dbt compares the columns of a model with its contract by asking for no rows of it. The answer follows from the project
 # and the columns of its sources, which the fingerprint holds.
 _CONTRACT_CHECK = re.compile(r"\) as __dbt_sbq\s+where false\s+limit 0\s*\Z")
-_NO_ROWS = f'{{ceiling: "{RECORDED_CEILING}"}}'
+_NO_ROWS = {"ceiling": RECORDED_CEILING}
+_DAYS = dict(zip(("reprocess_from", "reprocess_to"), RECORDED_DAYS, strict=True))
 
 Heard = dict[str, list[Statement]]
 
@@ -50,7 +54,7 @@ def record(settings: Settings, *, with_tests: bool = True) -> Plan:
     """Return the plan of the project against the warehouse of ``settings``.
 
     Everything is built on no rows in schemas with the prefix ``zzplan__``, which are gone afterwards: a first time,
-    again, and as a full refresh. Raises :class:`PlanError` when dbt cannot build.
+    again, with days built again, and as a full refresh. Raises :class:`PlanError` when dbt cannot build.
     """
     dbt = InProcessDbt(settings, settings.data_dir / "dbt_target" / "plan", schema_prefix=PREFIX)
     _remove(settings)
@@ -58,19 +62,23 @@ def record(settings: Settings, *, with_tests: bool = True) -> Plan:
         dbt.parse()
         begin, first = _listen(settings, dbt, "run")
         _, again = _listen(settings, dbt, "run")
+        _, days = _listen(settings, dbt, "run", variables=_NO_ROWS | _DAYS)
         _, refresh = _listen(settings, dbt, "run", "--full-refresh")
         asked = _listen(settings, dbt, "test", "--exclude-resource-type", "unit_test")[1] if with_tests else {}
     finally:
         _remove(settings)
     assert dbt.manifest is not None
-    ways = {Way.FIRST: first, Way.AGAIN: again, Way.REFRESH: refresh}
+    by_day = {node: [with_places_for_days(each) for each in heard] for node, heard in days.items()}
+    ways = {Way.FIRST: first, Way.AGAIN: again, Way.REFRESH: refresh, Way.DAYS: by_day}
     return Plan(fingerprint(settings), begin, _models(dbt.manifest, ways), _tests(dbt.manifest, asked))
 
 
-def _listen(settings: Settings, dbt: InProcessDbt, *arguments: str) -> tuple[tuple[Statement, ...], Heard]:
+def _listen(
+    settings: Settings, dbt: InProcessDbt, *arguments: str, variables: dict[str, str] = _NO_ROWS
+) -> tuple[tuple[Statement, ...], Heard]:
     """Run dbt; return what it executed at the start of the run, and for each node."""
     with _ear(settings.pg_database) as heard:
-        answer = dbt.invoke(*arguments, "--vars", _NO_ROWS)
+        answer = dbt.invoke(*arguments, "--vars", json.dumps(variables))
     if not answer.success:
         raise PlanError(f"dbt {arguments[0]} failed while a plan was recorded: {_reason(answer)}")
     hooks = sorted(name for name in heard if name.startswith("operation."))
@@ -118,7 +126,10 @@ def _models(manifest: Manifest, ways: dict[Way, Heard]) -> tuple[Model, ...]:
     nodes: dict[str, Any] = {
         name: node for name, node in manifest.nodes.items() if node.resource_type == NodeType.Model
     }
-    order = TopologicalSorter({name: set(nodes).intersection(nodes[name].depends_on.nodes) for name in sorted(nodes)})
+    # Sorted, because the order of a set is another one in every process.
+    order = TopologicalSorter(
+        {name: sorted(set(nodes).intersection(nodes[name].depends_on.nodes)) for name in sorted(nodes)}
+    )
     return tuple(_model(nodes[name], nodes, ways) for name in order.static_order())
 
 
@@ -126,7 +137,9 @@ def _model(node: Any, nodes: dict[str, Any], ways: dict[Way, Heard]) -> Model:
     view, incremental = node.config.materialized == "view", node.config.materialized == "incremental"
     refreshable = node.config.full_refresh is not False
     # When a view is built again it may stand or not: what it read was replaced before it. Built first it is the same.
-    used = [Way.FIRST] if view else [Way.FIRST, Way.AGAIN, *([Way.REFRESH] if incremental and refreshable else [])]
+    used = [Way.FIRST] if view else [Way.FIRST, Way.AGAIN]
+    if incremental:
+        used += [Way.DAYS, Way.REFRESH] if refreshable else [Way.DAYS]
     if silent := [way.value for way in used if node.unique_id not in ways[way]]:
         raise PlanError(f"dbt executed nothing for {node.name} ({', '.join(silent)})")
     return Model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import uuid
 from collections.abc import Iterable
@@ -26,6 +27,8 @@ class Way(StrEnum):
     AGAIN = "again"
     REFRESH = "refresh"
     """An incremental model that stands and is built from nothing."""
+    DAYS = "days"
+    """An incremental model that stands, with some business days built again beside what is new."""
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -59,11 +62,13 @@ class Model(msgspec.Struct, frozen=True):
     parents: tuple[str, ...]
     ways: dict[Way, tuple[Statement, ...]]
 
-    def way(self, stands: bool, full_refresh: bool) -> Way:
+    def way(self, stands: bool, full_refresh: bool, days: bool = False) -> Way:
         """Return how dbt would build it now."""
         if self.kind == "view" or not stands:
             return Way.FIRST
-        return Way.REFRESH if self.incremental and full_refresh and self.refreshable else Way.AGAIN
+        if self.incremental and full_refresh and self.refreshable:
+            return Way.REFRESH
+        return Way.DAYS if self.incremental and days else Way.AGAIN
 
     @property
     def comments(self) -> tuple[str, ...]:
@@ -102,6 +107,9 @@ PREFIX = "zzplan__"
 INVOCATION = "{{invocation}}"
 CEILING = "{{ceiling}}"
 INDEX = "{{index:%s}}"
+FIRST_DAY, LAST_DAY = "{{first_day}}", "{{last_day}}"
+RECORDED_DAYS = ("1000-01-01", "1000-01-02")
+"""Business days of which no shop has an event, and which stand in no model."""
 RECORDED_CEILING = "3"
 """The first transaction a server ever has: below it there are no rows, so recording reads none."""
 
@@ -131,12 +139,24 @@ class Template:
         return f'{found[1]}"{INDEX % self._indexes}"'
 
 
-def filled(sql: str, *, prefix: str, invocation: str, ceiling: str | None) -> str:
+Days = tuple[dt.date, dt.date]
+"""The first and the last business day that are built again."""
+
+
+def filled(sql: str, *, prefix: str, invocation: str, ceiling: str | None = None, days: Days | None = None) -> str:
     """Return the statement of one run."""
     text = sql.replace(PREFIX, prefix).replace(INVOCATION, invocation)
+    if days is not None:
+        text = text.replace(FIRST_DAY, days[0].isoformat()).replace(LAST_DAY, days[1].isoformat())
     if CEILING in text:
         text = text.replace(CEILING, _ANY_CEILING if ceiling is None else f"cast('{int(ceiling)}' as xid8)")
     return _INDEX_PLACE.sub(lambda _: uuid.uuid4().hex, text)
+
+
+def with_places_for_days(statement: Statement) -> Statement:
+    """Return a statement of a run that built :data:`RECORDED_DAYS` again with places for the days."""
+    first, last = RECORDED_DAYS
+    return Statement(statement.sql.replace(first, FIRST_DAY).replace(last, LAST_DAY), statement.answer)
 
 
 def with_ceiling_place(sql: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.refresh.plan.record import record
@@ -68,10 +70,10 @@ def test_on_any_stream_in_any_runs_the_two_builds_are_the_same(both: Shop, numbe
     first, second, third = split(o.with_money_and_returns(random_stream(seed), seed), batches=3, seed=seed)
     some = sorted(rng.sample(sorted(both.dbt.marts()), 12))
 
-    # A first build, the same again with new rows, some models only, everything, and a full refresh.
+    # A first build, the same again with new rows, some models only, everything with days built again, a full refresh.
     _land_and_build(both, first)
     _land_and_build(both, second, "--select", *some)
-    _land_and_build(both, third)
+    _land_and_build(both, third, days=sorted(rng.choices(_days(both), k=2)))
     _assert_same(both)
     _land_and_build(both, [], "--full-refresh")
     _assert_same(both)
@@ -99,12 +101,28 @@ def test_a_plan_is_the_same_on_a_full_warehouse_and_recording_it_leaves_nothing(
     assert both.rows("select count(*) from marts.fct_orders")[0][0] > 0
 
 
-def _land_and_build(both: Shop, events: list[e.Event], *arguments: str) -> None:
-    """Land ``events``; dbt builds one copy of the marts, a plan the other, both with what is visible now."""
+def _days(both: Shop) -> list[str]:
+    return [row[0] for row in both.rows("select distinct order_date::text from marts.fct_orders order by 1")]
+
+
+def _land_and_build(both: Shop, events: list[e.Event], *arguments: str, days: Sequence[str] = ()) -> None:
+    """Land ``events``; dbt builds one copy of the marts, a plan the other, both with what is visible now.
+
+    With ``days``, the first and the last one, something is altered in them by hand before, which both put right.
+    """
     if events:
         e.write(both.settings, events)
     now = both.rows("select pg_snapshot_xmin(pg_current_snapshot())::text")[0][0]
-    at_once = ("--vars", f'{{ceiling: "{now}"}}')
+    told = {"ceiling": now} | dict(zip(("reprocess_from", "reprocess_to"), days, strict=False))
+    at_once = ("--vars", json.dumps(told))
+    for schema in ("marts", f"{SHADOW}marts") if days else ():
+        with connect(both.settings, Role.TRANSFORM) as connection:
+            connection.execute(
+                SQL("update {}.fct_orders set channel = 'altered' where order_date between %s and %s").format(
+                    Identifier(schema)
+                ),
+                list(days),
+            )
     both.dbt.invoke("run", *arguments, *at_once)
     both.shadow.run(*arguments, *at_once)
 
