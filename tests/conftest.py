@@ -30,6 +30,9 @@ from tests.support.ports import claim
 from tests.support.real_kafka import remove_topics
 from tests.support.suites import SUITES, SuiteSummary
 
+# Fixtures of a whole stack.
+_STACKS = {"airflow", "tiny", "standing", "demo", "closed_clone"}
+
 # A developer's own stack or shell must not leak into the tests.
 for _name in [name for name in os.environ if name.startswith("SHOP_") and not name.startswith("SHOP_TEST_")]:
     del os.environ[_name]
@@ -52,7 +55,8 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
     """One embedded PostgreSQL for the session; it need not outlive the machine, so it does not wait for the disk."""
     folder = Path(tempfile.mkdtemp(prefix="shop-tests-pg-"))
     folder.chmod(0o755)
-    unsafe = {"fsync": "off", "full_page_writes": "off"}
+    # Every connection proves that it knows the password: 4,096 rounds of hashing are most of what connecting costs.
+    unsafe = {"fsync": "off", "full_page_writes": "off", "scram_iterations": "1"}
     server = EmbeddedPostgres(folder / "pgdata", any_free(), "dev-only-admin", folder / "postgres.log", unsafe)
     server.start()
     yield server
@@ -147,7 +151,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         of_group: Counter[str] = Counter()
         for group, file in {(_group(item), _file(item)) for item in items}:
             of_group[group] += seconds.get(file, durations.UNKNOWN)
-        items.sort(key=lambda item: -of_group[_group(item)])
+        # By folder within a group: a stack that several files share ends with its folder.
+        items.sort(key=lambda item: (-of_group[_group(item)], _group(item), str(item.path.parent)))
 
 
 def _file(item: pytest.Item) -> str:
@@ -155,11 +160,12 @@ def _file(item: pytest.Item) -> str:
 
 
 def _group(item: pytest.Item) -> str:
-    """Return what has to run in one process: a file, and all that uses the standing platform or the Airflow."""
-    for fixture in ("airflow", "standing"):
-        if fixture in getattr(item, "fixturenames", ()):
-            return fixture
-    return _file(item)
+    """Return what has to run in one process: a file, and all that starts a whole stack.
+
+    A stack that stands takes a third of a core whether anybody uses it or not: one after the other, each stands for a
+    shorter time.
+    """
+    return "stack" if _STACKS.intersection(getattr(item, "fixturenames", ())) else _file(item)
 
 
 @pytest.fixture(autouse=True)
