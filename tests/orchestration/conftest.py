@@ -97,7 +97,7 @@ def standing(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     and leave nothing running. It ends with the folder: a daemon is busy even when nothing happens.
     """
     with pytest.MonkeyPatch.context() as patch:
-        # The subject is what sensors do, not how long they wait before they look; each look costs a tenth of a second.
+        # The subject is what sensors do, not how long they wait before they look; looking keeps a core busy.
         patch.setenv(SENSOR_VARIABLE, "15")
         with whole_platform(postgres_server, tmp_path_factory.mktemp("platform")) as made:
             LedgerProducer(made.settings, "standing").send(shop_day(1))

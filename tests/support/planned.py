@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 from shop_platform.operations.dbt import run_dbt
 from shop_platform.refresh.plan.execute import PlanRunner
@@ -25,15 +25,15 @@ def run_by_plan(
     *,
     variables: dict[str, str] | None = None,
     schema_prefix: str = "",
-    target_path: Path | None = None,
+    **rest: Any,
 ) -> str:
-    """Do what ``run_dbt`` would do, by a plan where one can; it writes no artifacts into ``target_path``."""
+    """Do what ``run_dbt`` would do, by a plan where one can; a plan writes no artifacts."""
     command, *words = arguments
     told = {name: value for name, value in (variables or {}).items() if name not in _GUARDS}
     plan = plan_for(settings, PLANS)
     what = chosen(plan, [*words, "--vars", json.dumps(told)]) if command == "run" else None
     if what is None:
-        return run_dbt(settings, arguments, variables=variables, schema_prefix=schema_prefix, target_path=target_path)
+        return run_dbt(settings, arguments, variables=variables, schema_prefix=schema_prefix, **rest)
     with connect(settings, Role.TRANSFORM, autocommit=True) as connection:
         done = PlanRunner(plan, connection, prefix=schema_prefix).run(
             what.models, full_refresh=what.full_refresh, ceiling=what.ceiling, days=what.days
