@@ -31,7 +31,7 @@ from tests.support.real_kafka import remove_topics
 from tests.support.suites import SUITES, SuiteSummary
 
 # Fixtures of a whole stack.
-_STACKS = {"airflow", "tiny", "standing", "demo", "closed_clone"}
+_STACKS = {"airflow", "tiny", "standing", "demo"}
 
 # A developer's own stack or shell must not leak into the tests.
 for _name in [name for name in os.environ if name.startswith("SHOP_") and not name.startswith("SHOP_TEST_")]:

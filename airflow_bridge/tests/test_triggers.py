@@ -5,6 +5,8 @@ import pytest
 from airflow.sdk.module_loading import import_string
 from airflow_bridge.triggers import DagsterRunTrigger
 
+from airflow_bridge import triggers
+
 
 def fire(trigger):
     async def first():
@@ -53,8 +55,18 @@ def test_a_web_server_that_is_gone_is_an_outage(dagster):
     assert "gave no answer" in fire(trigger_for(run, error_tolerance=0.1))["message"]
 
 
-def test_the_deadline_is_reported(dagster):
-    assert fire(trigger_for(dagster.add_run(), deadline=time.time()))["status"] == "TIMED_OUT"
+def test_past_the_deadline_the_run_is_stopped_before_a_worker_is_asked_for(dagster):
+    run = dagster.add_run(status="STARTING", starting_for=2)
+    event = fire(trigger_for(run, deadline=time.time()))
+    assert event == {"run_id": run.run_id, "status": "TIMED_OUT", "message": ""}
+    assert (run.status, dagster.forced) == ("CANCELED", 0)
+
+
+def test_a_run_that_cannot_be_stopped_at_its_deadline_is_reported(dagster, monkeypatch):
+    monkeypatch.setattr(triggers, "_TIME_OUT_SECONDS", 0.0)
+    dagster.refuses_to_stop = True
+    event = fire(trigger_for(dagster.add_run(), deadline=time.time()))
+    assert (event["status"], event["message"]) == ("TIMED_OUT", "Dagster refuses to stop a run that is STARTED")
 
 
 def test_a_deleted_run_is_reported(dagster):

@@ -132,6 +132,10 @@ class AirflowHome:
             "AIRFLOW__API_AUTH__JWT_SECRET": known["jwt"],
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports["worker_logs"]),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports["trigger_logs"]),
+            # A task's supervisor that misses the end of its process by a moment notices it only this much later. With
+            # Airflow's five seconds a deferred task could be queued again before its first half counted as ended, and
+            # the scheduler then fails it ("finished, but the task instance's state attribute is queued").
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in self.connections.items()},
             **self.variables,

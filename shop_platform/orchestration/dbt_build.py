@@ -12,10 +12,10 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
 from shop_platform.operations.dbt import DBT_PROJECT_DIR, dbt_environment
+from shop_platform.orchestration.dagster_dbt_light import DbtCliResource, dagster_dbt_resource
 from shop_platform.orchestration.manifest import target_dir
 from shop_platform.settings import Settings
 
@@ -38,7 +38,11 @@ class DbtCommand(DbtCliResource):
         return Version(installed("dbt-core"))
 
     def _initialize_dbt_core_adapter(self, args: Any) -> Any:
-        return super()._initialize_dbt_core_adapter(args) if self.with_adapter else None
+        if not self.with_adapter:
+            return None
+        # It was imported as if there were none (dagster_dbt_light.py).
+        vars(dagster_dbt_resource)["DBT_PYTHON_VERSION"] = self._cli_version
+        return super()._initialize_dbt_core_adapter(args)
 
 
 def dbt_command(*, with_adapter: bool) -> DbtCommand:
@@ -53,10 +57,10 @@ def dbt_command(*, with_adapter: bool) -> DbtCommand:
 
 
 @contextmanager
-def exported(settings: Settings) -> Iterator[None]:
-    """Put the settings where dagster-dbt takes a child's environment from: this process's own; undo it afterwards."""
+def exported(settings: Settings, more: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Put the settings, and ``more``, where dagster-dbt takes a child's environment from: our own; undo it."""
     before = dict(os.environ)
-    os.environ.update(dbt_environment(settings, target_path=target_dir(settings)))
+    os.environ.update(dbt_environment(settings, target_path=target_dir(settings)) | dict(more or {}))
     try:
         yield
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,10 @@ from shop_platform.local.airflow import USER, AirflowHome
 from tests.support.waiting import eventually
 
 FINISHED = ("success", "failed")
+
+
+# More than the minute in which a log's last lines come on any machine.
+_LOOKS = 120
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,13 @@ class DagRun:
 
     def wait_for(self, task_id: str, states: Collection[str]) -> None:
         """Wait until the task is in one of the states."""
-        while (state := self.tasks()[task_id]) not in states:
-            assert state not in FINISHED, f"{task_id} is {state}: {self.log(task_id)}"
-            time.sleep(0.2)
+
+        def reached() -> bool:
+            state = self.tasks()[task_id]
+            assert state in states or state not in FINISHED, f"{task_id} is {state}: {self.log(task_id)}"
+            return state in states
+
+        eventually(reached)
 
     def log(self, task_id: str, attempt: int = 1) -> str:
         """The text of the log of one try."""
@@ -56,12 +63,18 @@ class DagRun:
             r"\\(.)", r"\1", "\n".join(f"{line.get('event')} {line.get('error_detail', '')}" for line in content)
         )
 
-    def says(self, text: str, task_id: str, attempt: int = 1, seconds: float = 120) -> None:
-        """Wait for ``text`` in the log of one try: its last lines come a moment after the state of the task."""
-        deadline = time.monotonic() + seconds
-        while text not in (log := self.log(task_id, attempt)):
-            assert time.monotonic() < deadline, f"{task_id} does not say '{text}': {log}"
-            time.sleep(0.2)
+    def says(self, text: str, task_id: str, attempt: int = 1) -> None:
+        """Wait for ``text`` in the log of one try that has ended; its last lines come a moment after its state."""
+        looks = 0
+
+        def said() -> bool:
+            nonlocal looks
+            looks += 1
+            log = self.log(task_id, attempt)
+            assert text in log or looks < _LOOKS, f"{task_id} does not say '{text}': {log}"
+            return text in log
+
+        eventually(said)
 
     def links(self, task_id: str) -> dict[str, str]:
         """The buttons of a task."""

@@ -83,7 +83,9 @@ def airflow(
             "dagster_default": {"conn_type": "dagster", "host": "127.0.0.1", "port": shop_dagster_port},
         },
         database=f"airflow_{uuid.uuid4().hex[:8]}",
-        variables={"SHOP_AIRFLOW_SCHEDULE": "none", "AIRFLOW__CORE__TEST_CONNECTION": "Enabled"},
+        variables={"SHOP_AIRFLOW_SCHEDULE": "none", "AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
+        # No DAG file changes meanwhile; each look is a process.
+        | {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600"},
     )
     home.prepare()
     with running(home) as made:

@@ -1,4 +1,4 @@
-"""The demo as a user runs it: to its end, again on the same data, interrupted, killed, and in a closed folder."""
+"""The demo as a newcomer runs it, in a closed folder: to its end, again on the same data, interrupted, killed."""
 
 from __future__ import annotations
 
@@ -18,42 +18,83 @@ import pytest
 from shop_platform.local.ports import RANGE_VARIABLE
 from tests.support.waiting import eventually
 
-DEMO = [sys.executable, "-m", "shop_platform.cli", "demo", "--days", "4", "--orders-per-day", "15", "--rate", "20"]
 ROOT = Path(__file__).parents[2]
+DEMO = "--days 4 --orders-per-day 15 --rate 20"
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo") / "data"
-    return os.environ | {"SHOP_DATA_DIR": str(folder)}
+def clone(tmp_path_factory):
+    """Give the repository in a folder of mode 700, as a umask of 077 leaves it, with the environment of this one.
+
+    Root's home is such a folder on a fresh machine: the user that PostgreSQL is given may not enter it.
+    """
+    clone = tmp_path_factory.mktemp("demo") / "root's home" / "Lädchen 1"
+    ignored = shutil.ignore_patterns(".git", ".venv*", ".tools", ".shop", ".*_cache", "__pycache__", "build", "target")
+    shutil.copytree(ROOT, clone, ignore=ignored)
+    subprocess.run(["chmod", "-R", "go=", clone.parent], check=True)
+    (clone / "tmp").mkdir(mode=0o700)
+    (clone / ".venv").symlink_to(ROOT / ".venv")
+    for file in ("pyproject.toml", "uv.lock", "airflow_bridge/pyproject.toml"):
+        os.utime(clone / file, (0, 0))  # nothing is newer than the environment: make does not install it again
+    return clone
+
+
+@pytest.fixture(scope="module")
+def demo(clone):
+    """Begin a command there: with a umask of 077, a temporary folder that is closed as well, and no HOME."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name == RANGE_VARIABLE or (not name.startswith(("SHOP_", "PYTEST_")) and name != "HOME")
+    }
+    here = kept | {"TMPDIR": str(clone / "tmp"), "PYTHONPATH": str(clone)}
+
+    def begin(*command, **how):
+        return subprocess.Popen(
+            command,
+            cwd=clone,
+            env=here,
+            umask=0o077,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **{"stderr": subprocess.STDOUT} | how,
+        )
+
+    return begin
+
+
+def ended(running, told=None):
+    """Return how a command ended, what it said, and its complaints if they were kept apart."""
+    said, complaints = running.communicate(told)
+    return running.returncode, said, complaints
 
 
 def shop(demo, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "shop_platform.cli", *arguments],
-        env=demo,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = (sys.executable, "-m", "shop_platform.cli", *arguments)
+    return ended(demo(*command, stderr=subprocess.PIPE))
 
 
-def members(demo):
-    """Return every process that works on this data folder."""
+def make(demo, target, arguments=""):
+    return demo("make", target, f"ARGS={arguments}")
+
+
+def members(clone):
+    """Return every process that was started there."""
     found = []
     for process in psutil.process_iter():
         try:
             words = " ".join(process.cmdline())
-            folder = process.environ().get("SHOP_DATA_DIR")
-            if process.pid != os.getpid() and demo["SHOP_DATA_DIR"] in f"{words} {folder}":
+            if str(clone) in f"{words} {process.environ().get('PYTHONPATH')}":
                 found.append(process)
         except psutil.Error:
             continue
     return found
 
 
-def manifest_of(demo):
-    return json.loads((Path(demo["SHOP_DATA_DIR"]) / "ledger" / "history.json").read_text())
+def manifest_of(clone):
+    return json.loads((clone / ".shop" / "ledger" / "history.json").read_text())
 
 
 def wait_for_line(running, wanted):
@@ -66,123 +107,75 @@ def wait_for_line(running, wanted):
     pytest.fail(f"the demo ended without '{wanted}':\n{''.join(said)}")
 
 
-def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(demo):
-    first = subprocess.run([*DEMO, "--exit"], env=demo, capture_output=True, text=True, check=False)
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "I1 holds" in first.stdout and "I2 holds" in first.stdout
-    for wanted in ("Where the time went", "What each process holds", "postgres", "dagster-daemon"):
-        assert wanted in first.stdout
-    assert "Traceback" not in first.stdout + first.stderr
-    assert members(demo) == []
-    manifest = manifest_of(demo)
-
-    running = subprocess.Popen(DEMO, env=demo, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+@contextlib.contextmanager
+def running(started):
+    """End what was started, with all that it started itself in its group, whatever becomes of the test."""
     try:
-        wait_for_line(running, "Dashboard:")
+        yield started
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+        started.stdin.close()
+        started.stdout.close()
 
-        refused = shop(demo, "demo", "--exit")
-        assert refused.returncode == 2 and "Another `shop` holds" in refused.stderr
-        assert "Traceback" not in refused.stderr
 
-        status = json.loads(shop(demo, "status", "--json").stdout)
+def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clone, demo, own_servers):
+    code, said, _ = ended(make(demo, "demo-once", DEMO))
+    assert code == 0, said
+    assert "I1 holds" in said and "I2 holds" in said
+    for wanted in ("Where the time went", "What each process holds", "postgres", "dagster-daemon"):
+        assert wanted in said
+    assert "Traceback" not in said
+    told = re.search(r"PostgreSQL runs as '\S+', who may not enter (.*): its programs are copied to (\S+) \(", said)
+    if os.geteuid() == 0:
+        assert told and clone.is_relative_to(told[1]), said
+        assert not Path(told[2]).exists()
+    else:
+        assert told is None
+    assert (clone / ".shop" / "pgdata" / "PG_VERSION").exists()
+    assert members(clone) == []
+    manifest = manifest_of(clone)
+
+    with running(demo(sys.executable, "-m", "shop_platform.cli", "demo", *DEMO.split())) as again:
+        wait_for_line(again, "Dashboard:")
+
+        code, _, complaint = shop(demo, "demo", "--exit")
+        assert code == 2 and "Another `shop` holds" in complaint
+        assert "Traceback" not in complaint
+
+        status = json.loads(shop(demo, "status", "--json")[1])
         assert {"produced", "landed", "dead_lettered", "duplicates", "lag", "reconciled", "freshness_seconds"} <= set(
             status
         )
         assert status["reconciled"] is True and status["landed"] > 0 and status["problems"] == []
 
-        verdict = shop(demo, "verify", "--json")
-        assert verdict.returncode == 0, verdict.stderr
-        checked = json.loads(verdict.stdout)
+        code, verdict, complaint = shop(demo, "verify", "--json")
+        assert code == 0, complaint
+        checked = json.loads(verdict)
         assert checked["i1"]["holds"] is True and checked["i2"]["holds"] is True
         assert checked["i1"]["produced"] == checked["i1"]["landed"] + checked["i1"]["dead_lettered"]
         # Nothing was loaded a second time: the history's manifest is the first run's.
-        assert manifest_of(demo) == manifest
+        assert manifest_of(clone) == manifest
 
-        running.send_signal(signal.SIGINT)
-        assert running.wait() == 0
-    finally:
-        running.kill()
-        running.wait()
-        running.stdout.close()
-    assert members(demo) == []
+        os.killpg(again.pid, signal.SIGINT)  # Ctrl-C
+        code, said, _ = ended(again)
+        assert code == 0 and "Traceback" not in said, said
+    assert members(clone) == []
 
 
-def test_a_killed_demo_leaves_no_process_behind_and_can_be_reset(demo):
-    running = subprocess.Popen(DEMO, env=demo, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        wait_for_line(running, "migrations and topics")
-        running.send_signal(signal.SIGKILL)
-        running.wait()
-        eventually(lambda: members(demo) == [])
-    finally:
-        running.kill()
-        running.wait()
-        running.stdout.close()
-    done = shop(demo, "reset", "--yes")
-    assert done.returncode == 0 and "removed" in done.stdout
-    assert not Path(demo["SHOP_DATA_DIR"]).exists()
+def test_a_killed_demo_leaves_no_process_behind_and_can_be_reset(clone, demo, own_servers):
+    with running(make(demo, "demo", DEMO)) as started:
+        wait_for_line(started, "migrations and topics")
+        (killed,) = (each for each in psutil.Process(started.pid).children() if "demo" in each.cmdline())
+        killed.kill()
+        started.wait()
+        eventually(lambda: members(clone) == [])
+    code, said, _ = ended(make(demo, "reset"), "y\n")
+    assert code == 0 and "MB removed" in said and not (clone / ".shop").exists(), said
 
 
-@pytest.fixture
-def closed_clone(tmp_path):
-    """Give the repository in a folder of mode 700, as a umask of 077 leaves it, with the environment of this one."""
-    clone = tmp_path / "root's home" / "Lädchen 1"
-    ignored = shutil.ignore_patterns(".git", ".venv*", ".tools", ".shop", ".*_cache", "__pycache__", "build", "target")
-    shutil.copytree(ROOT, clone, ignore=ignored)
-    subprocess.run(["chmod", "-R", "go=", clone.parent], check=True)
-    (clone / "tmp").mkdir(mode=0o700)
-    (clone / ".venv").symlink_to(ROOT / ".venv")
-    for file in ("pyproject.toml", "uv.lock", "airflow_bridge/pyproject.toml"):
-        os.utime(clone / file, (0, 0))  # nothing is newer than the environment: make does not install it again
-    return clone
-
-
-def test_the_demo_and_the_tests_run_in_a_folder_that_only_its_owner_may_enter(closed_clone, own_servers):
-    """With a umask of 077, a temporary folder that is closed as well, and no HOME."""
-    here = {
-        name: value
-        for name, value in os.environ.items()
-        if name == RANGE_VARIABLE or (not name.startswith(("SHOP_", "PYTEST_")) and name != "HOME")
-    }
-    here |= {"TMPDIR": str(closed_clone / "tmp"), "PYTHONPATH": str(closed_clone)}
-
-    def make(*arguments):
-        return subprocess.Popen(
-            ["make", *arguments],
-            cwd=closed_clone,
-            env=here,
-            umask=0o077,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    demo, shown = make("demo", "ARGS=--days 1 --orders-per-day 5"), ""
-    try:
-        while "ingested exactly once" not in shown:
-            line = demo.stdout.readline()
-            assert line, shown
-            shown += line
-        os.killpg(demo.pid, signal.SIGINT)  # Ctrl-C
-        shown += demo.communicate(timeout=120)[0]
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(demo.pid, signal.SIGKILL)
-    assert "Traceback" not in shown
-    told = re.search(r"PostgreSQL runs as '\S+', who may not enter (.*): its programs are copied to (\S+) \(", shown)
-    if os.geteuid() == 0:
-        assert told and closed_clone.is_relative_to(told[1]), shown
-        assert not Path(told[2]).exists()
-    else:
-        assert told is None
-    assert (closed_clone / ".shop" / "pgdata" / "PG_VERSION").exists()
-
-    tests = make("test", "ARGS=tests/local/test_postgres.py -k 'sigkill or no_process' -p no:cacheprovider")
-    said = tests.communicate(timeout=240)[0]
-    assert tests.returncode == 0 and "2 passed" in said, said
-
-    done = make("reset")
-    said = done.communicate("y\n", timeout=60)[0]
-    assert done.returncode == 0 and "MB removed" in said and not (closed_clone / ".shop").exists(), said
+def test_the_tests_run_there_too(demo, own_servers):
+    chosen = "tests/local/test_postgres.py -k 'sigkill or no_process' -p no:cacheprovider"
+    code, said, _ = ended(make(demo, "test", chosen))
+    assert code == 0 and "2 passed" in said, said

@@ -15,16 +15,18 @@ from shop_platform.ingest.topics import ensure_topics
 from shop_platform.local.broker.process import start_broker_process
 from shop_platform.local.ports import any_free
 from shop_platform.local.processes import Supervisor
+from shop_platform.orchestration import names
 from shop_platform.orchestration.instance import dagster_services, free_code_ports, prepare_home
 from shop_platform.orchestration.intervals import SENSOR_VARIABLE
+from shop_platform.orchestration.launch import launch_job, wait_for_run
 from shop_platform.orchestration.manifest import ensure_manifest
 from shop_platform.settings import Settings, load
 from tests.conftest import _drop, _new_warehouse
-from tests.orchestration.dagster_ui import at_rest, orders, poll
+from tests.orchestration.dagster_ui import at_rest, orders
 from tests.orchestration.graph import build_all, whole
 from tests.orchestration.shop_day import shop_day
 from tests.support.events import LedgerProducer
-from tests.support.waiting import without_limits
+from tests.support.waiting import eventually, without_limits
 
 
 @dataclass(frozen=True)
@@ -94,20 +96,24 @@ def standing(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> 
 
     The events of `shop_day(1)` are produced; Dagster's sensors see them, ingest them and build every mart; then
     nothing is left to do. Tests add days of other numbers, kill what they like, start it again (`supervisor.tend`),
-    and leave nothing running. It ends with the folder: a daemon is busy even when nothing happens.
+    and leave nothing running: at its end, which is that of the folder, everything that was done to it must have left
+    both invariants whole.
     """
     with pytest.MonkeyPatch.context() as patch:
         # The subject is what sensors do, not how long they wait before they look; looking keeps a core busy.
         patch.setenv(SENSOR_VARIABLE, "15")
         with whole_platform(postgres_server, tmp_path_factory.mktemp("platform")) as made:
             LedgerProducer(made.settings, "standing").send(shop_day(1))
-            poll(lambda: "ord_1" in orders(made.settings))
-            poll(lambda: at_rest(made.settings))
+            eventually(lambda: "ord_1" in orders(made.settings))
+            eventually(lambda: at_rest(made.settings))
             yield made
+            eventually(lambda: at_rest(made.settings))
+            verified = wait_for_run(made.settings, launch_job(made.settings, names.JOB_VERIFY))
+            assert verified.succeeded, verified
 
 
 @pytest.fixture
 def platform(standing: Platform) -> Settings:
     """The settings of the standing platform, once nothing runs and there is nothing to do."""
-    poll(lambda: at_rest(standing.settings))
+    eventually(lambda: at_rest(standing.settings))
     return standing.settings

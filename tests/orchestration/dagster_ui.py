@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 
 import httpx
 import psutil
@@ -50,12 +49,6 @@ def reprocessed(settings):
     node = ask(settings, _REPROCESSED, key={"path": names.REPROCESSED_KEY})["assetNodeOrError"]
     ranges = [each for each in node["assetPartitionStatuses"]["ranges"] if each["status"] == "MATERIALIZED"]
     return {each[end] for each in ranges for end in ("startKey", "endKey")}
-
-
-def poll(condition):
-    """Wait for the event; the test's own limit of time is the only one."""
-    while not condition():
-        time.sleep(0.5)
 
 
 def rows(settings, query, parameters=()):
@@ -110,9 +103,11 @@ def ask(settings, query, **variables):
     return answer.raise_for_status().json()["data"]
 
 
-def runs(settings):
-    query = "{ runsOrError { ... on Runs { results { runId status } } } }"
-    return {run["runId"]: run["status"] for run in ask(settings, query)["runsOrError"]["results"]}
+def runs(settings, *jobs):
+    """The status of every run, or of those of ``jobs``, by its id."""
+    query = "{ runsOrError { ... on Runs { results { runId jobName status } } } }"
+    found = ask(settings, query)["runsOrError"]["results"]
+    return {run["runId"]: run["status"] for run in found if not jobs or run["jobName"] in jobs}
 
 
 def at_rest(settings):

@@ -15,7 +15,8 @@ from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.operations.dbt import DBT_PROJECT_DIR, dbt_environment
 from shop_platform.orchestration import warehouse_location
 from shop_platform.orchestration.dbt_build import exported, failures, new_run_folder
-from shop_platform.orchestration.manifest import target_dir
+from shop_platform.orchestration.defs.transformation.assets import load_manifest, nightly_keys
+from shop_platform.orchestration.manifest import ensure_manifest, target_dir
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.locks import TRANSFORM_LOCK
@@ -23,6 +24,9 @@ from tests.orchestration.graph import build_all, whole
 from tests.orchestration.shop_day import shop_day
 from tests.support.events import LedgerProducer
 from tests.support.waiting import eventually
+
+# Enough where the subject is the run and not what it builds.
+STAGED = dg.AssetKey(["staging", "stg_orders_placed"])
 
 
 def run(settings, job, **arguments):
@@ -32,7 +36,7 @@ def run(settings, job, **arguments):
 
 
 def test_runs_bring_two_days_to_the_marts_judge_everything_and_leave_to_the_night_what_waits_for_it(shop):
-    """A first day by `full_pipeline`, a second by `daily`, then the night.
+    """A first day by `full_pipeline`, a second as the sensor has it built, the metadata of `daily`, then the night.
 
     The orders of the second day are in the facts and not in the cohorts: a check by day would call that wrong.
     """
@@ -53,17 +57,23 @@ def test_runs_bring_two_days_to_the_marts_judge_everything_and_leave_to_the_nigh
     assert [(order, str(gross), str(net)) for order, gross, net in orders] == [("ord_1", "20.00", "19.00")]
 
     LedgerProducer(shop.settings).send(shop_day(2))
-    by_day = run(shop.settings, "daily")
+    ingest_until_end(shop.settings)
+    nightly = nightly_keys(load_manifest(ensure_manifest(shop.settings)))
+    by_day = run(shop.settings, "transform", asset_selection=sorted(built_models(result) - set(nightly)))
     assert by_day.success
+    assert customers_in_cohorts(shop.settings) == 1
+
+    described = [dg.AssetKey(["marts", "fct_orders"]), dg.AssetKey(["marts", "kpi_daily"])]
+    daily = run(shop.settings, "daily", asset_selection=described)
+    assert daily.success
     metadata = {
         event.asset_key.to_user_string(): event.materialization.metadata
-        for event in by_day.get_asset_materialization_events()
+        for event in daily.get_asset_materialization_events()
     }
     assert metadata["marts/fct_orders"]["dagster/row_count"].value == 2
     lineage = metadata["marts/kpi_daily"]["dagster/column_lineage"].value.deps_by_column
     (source,) = lineage["total_amount"]
     assert (source.asset_key.to_user_string(), source.column_name) == ("marts/fct_orders", "total_amount")
-    assert customers_in_cohorts(shop.settings) == 1
 
     by_night = run(shop.settings, "nightly")
     assert by_night.success
@@ -78,7 +88,7 @@ def test_runs_bring_two_days_to_the_marts_judge_everything_and_leave_to_the_nigh
 def test_a_failed_model_is_named_with_its_reason(shop):
     with connect(shop.settings, Role.ADMIN) as connection:
         connection.execute("revoke select on raw.orders from shop_transform")
-    result = run(shop.settings, "transform")
+    result = run(shop.settings, "transform", asset_selection=[STAGED, dg.AssetKey(["marts", "fct_orders"])])
     assert not result.success
     failure = result.failure_data_for_node("dbt_build")
     description = failure.user_failure_data.description
@@ -109,8 +119,8 @@ def test_a_build_waits_while_another_process_builds(shop):
     ingest_until_end(shop.settings)
     program = (
         "import sys; from shop_platform.settings import load\n"
-        "from tests.orchestration.test_dbt_build import run\n"
-        "sys.exit(0 if run(load(), 'transform').success else 1)\n"
+        "from tests.orchestration.test_dbt_build import STAGED, run\n"
+        "sys.exit(0 if run(load(), 'transform', asset_selection=[STAGED]).success else 1)\n"
     )
     environment = os.environ | shop.settings.process_environment()
     with connect(shop.settings, Role.TRANSFORM, autocommit=True) as other:
@@ -166,6 +176,12 @@ def test_the_environment_is_put_back(code_locations):
     with exported(code_locations.settings):
         assert os.environ["SHOP_PG_DATABASE"] == code_locations.settings.pg_database
     assert os.environ == before
+
+
+def built_models(result):
+    """The keys of the models that a run has built."""
+    keys = {event.asset_key for event in result.get_asset_materialization_events()}
+    return {key for key in keys if key.path[0] in {"staging", "intermediate", "marts"}}
 
 
 def customers_in_cohorts(settings):

@@ -9,11 +9,18 @@ from dataclasses import replace
 
 from shop_platform.local.processes import Service
 
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+
 
 def eventually(condition: Callable[[], object]) -> None:
-    """Return as soon as ``condition`` is true; pytest-timeout ends a test in which it never is."""
+    """Return soon after ``condition`` has become true; pytest-timeout ends a test in which it never does.
+
+    It is asked less and less often: what takes minutes is a server that has something better to do than to answer.
+    """
+    pause = _FIRST_PAUSE
     while not condition():
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(pause * 1.2, _LONGEST_PAUSE)
 
 
 def without_limits(services: Iterable[Service]) -> list[Service]:

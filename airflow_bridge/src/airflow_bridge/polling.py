@@ -22,8 +22,8 @@ MISSING = "MISSING"
 class Outcome:
     """Why the wait ended.
 
-    `status` is a final Dagster status (SUCCESS, FAILURE, CANCELED), or TIMED_OUT (the deadline
-    passed), UNREACHABLE (no answer for the whole tolerance) or MISSING (the run was deleted).
+    `status` is a final Dagster status (SUCCESS, FAILURE, CANCELED), or TIMED_OUT (the deadline passed; `message` then
+    tells why the run may go on), UNREACHABLE (no answer for the whole tolerance) or MISSING (the run was deleted).
     """
 
     run_id: str

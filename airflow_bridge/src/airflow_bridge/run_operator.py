@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 # Airflow sends SIGKILL five seconds after SIGTERM.
 _KILL_SECONDS = 3.0
-_TIME_OUT_SECONDS = 60.0
 
 
 class DagsterRunOperator(BaseOperator):
@@ -226,8 +225,7 @@ class DagsterRunOperator(BaseOperator):
                 f"Lost sight of {named} for {self.poll_error_tolerance:.0f} s: {outcome.message} ({url})"
             )
         if outcome.status == TIMED_OUT:  # the key stays: the next try waits until this run is gone
-            problem = self.cancel(outcome.run_id, _TIME_OUT_SECONDS)
-            end = f"could not be stopped ({problem})" if problem else "was cancelled"
+            end = f"could not be stopped ({outcome.message})" if outcome.message else "was cancelled"
             raise errors.DagsterRunTimedOutError(f"{named} outlived {self.execution_timeout} and {end}: {url}")
         problem = self.problem(outcome, named, url)
         # A success stays known, so that a worker that dies now does not make its retry run the job again;

@@ -12,16 +12,18 @@ from airflow_bridge import graphql
 from airflow_bridge.cancel import PAUSE, CancelPlan
 from airflow_bridge.errors import DagsterBridgeError
 from airflow_bridge.hook import AsyncDagster
-from airflow_bridge.polling import ERROR_TOLERANCE, POLL_INTERVAL, Outcome, RunWatch
+from airflow_bridge.polling import ERROR_TOLERANCE, POLL_INTERVAL, TIMED_OUT, Outcome, RunWatch
 
 # The triggerer gives on_kill 30 s by default ([triggerer] on_kill_timeout).
 _KILL_SECONDS = 20.0
+_TIME_OUT_SECONDS = 60.0
 
 
 class DagsterRunTrigger(BaseTrigger):
     """Fires once, with the payload of a `polling.Outcome`.
 
-    Intervals are seconds; `deadline` is seconds since the epoch, or None to wait for ever.
+    Intervals are seconds; `deadline` is seconds since the epoch, or None to wait for ever. A run that outlives it is
+    stopped here: a worker that resumes has only `execution_timeout` again, which may be too short for that.
     """
 
     def __init__(
@@ -56,6 +58,9 @@ class DagsterRunTrigger(BaseTrigger):
         """Poll until the wait is over, and fire."""
         async with await AsyncDagster.connect(self.dagster_conn_id) as dagster:
             outcome = await self._wait(dagster)
+            if outcome.status == TIMED_OUT:
+                problem = await self._stop(dagster, _TIME_OUT_SECONDS)
+                outcome = Outcome(outcome.run_id, outcome.status, problem or "")
         yield TriggerEvent(outcome.payload())
 
     async def _wait(self, dagster: AsyncDagster) -> Outcome:
@@ -73,16 +78,20 @@ class DagsterRunTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Stop the Dagster run when somebody marks or clears the deferred task."""
         # The client of run() is closed by now: the cancellation has unwound it.
-        plan = CancelPlan(self.run_id, _KILL_SECONDS)
         async with await AsyncDagster.connect(self.dagster_conn_id) as dagster:
-            while not plan.is_over:
-                try:
-                    plan.on_answer(await dagster.run(plan.request()))
-                except DagsterBridgeError as error:
-                    plan.on_error(error)
-                if not plan.is_over:
-                    await asyncio.sleep(PAUSE)
+            if not await self._stop(dagster, _KILL_SECONDS):
+                self.log.info("Dagster run %s was cancelled", self.run_id)
+
+    async def _stop(self, dagster: AsyncDagster, seconds: float) -> str | None:
+        """Stop the run; return why it may go on, if it may."""
+        plan = CancelPlan(self.run_id, seconds)
+        while not plan.is_over:
+            try:
+                plan.on_answer(await dagster.run(plan.request()))
+            except DagsterBridgeError as error:
+                plan.on_error(error)
+            if not plan.is_over:
+                await asyncio.sleep(PAUSE)
         if plan.problem:
             self.log.warning("Dagster run %s may go on: %s", self.run_id, plan.problem)
-        else:
-            self.log.info("Dagster run %s was cancelled", self.run_id)
+        return plan.problem

@@ -66,7 +66,7 @@
         {%- if is_reprocessing() %}
         union
         select reprocessed.date_day
-        from ({{ day_spine(var('reprocess_from'), var('reprocess_to')) }}) as reprocessed
+        from ({{ day_spine(first_reprocessed_day(), last_reprocessed_day()) }}) as reprocessed
         {%- endif %}
     ) as days
         {%- endif %}

@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 import orjson
-from dagster_dbt import DagsterDbtCliRuntimeError, DbtCliInvocation, dbt_assets
 
 from shop_platform.orchestration import names
+from shop_platform.orchestration.dagster_dbt_light import DagsterDbtCliRuntimeError, DbtCliInvocation, dbt_assets
 from shop_platform.orchestration.dbt_build import dbt_command, exported, failures, new_run_folder
 from shop_platform.orchestration.defs.transformation.translator import ShopTranslator, is_nightly, layer
 from shop_platform.settings import Settings

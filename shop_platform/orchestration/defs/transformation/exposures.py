@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator
 
 from shop_platform.orchestration import names
+from shop_platform.orchestration.dagster_dbt_light import DagsterDbtTranslator
 from shop_platform.orchestration.freshness import SCREENS
 
 

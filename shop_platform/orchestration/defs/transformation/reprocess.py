@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-import orjson
-from dagster_dbt import DagsterDbtCliRuntimeError
 
 from shop_platform.events.registry import TOPICS
 from shop_platform.orchestration import names
+from shop_platform.orchestration.dagster_dbt_light import DagsterDbtCliRuntimeError
 from shop_platform.orchestration.dbt_build import dbt_command, exported, new_run_folder
 from shop_platform.orchestration.defs.transformation.assets import readable
 from shop_platform.orchestration.defs.transformation.translator import ShopTranslator
@@ -49,11 +48,13 @@ def build_reprocessing(manifest: Mapping[str, Any], shop_tz: str) -> dg.AssetsDe
     ) -> dg.MaterializeResult[None]:
         days = context.partition_key_range
         told = days.start if days.start == days.end else f"{days.start} to {days.end}"
-        variables = orjson.dumps({"reprocess_from": days.start, "reprocess_to": days.end}).decode()
-        arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
-        with exported(settings), transform_lock(settings):
+        # Not by --vars: dbt would parse the whole project again, which takes longer than many a day takes to build.
+        told_dbt = {"SHOP_REPROCESS_FROM": days.start, "SHOP_REPROCESS_TO": days.end}
+        with exported(settings, told_dbt), transform_lock(settings):
             invocation = dbt_command(with_adapter=False).cli(
-                arguments, manifest=manifest, target_path=new_run_folder(settings, context.run.run_id)
+                ["build", "--exclude-resource-type", "unit_test"],
+                manifest=manifest,
+                target_path=new_run_folder(settings, context.run.run_id),
             )
             try:
                 for event in invocation.stream_raw_events():
