@@ -53,14 +53,23 @@ chaos: $(READY) ## Break everything on purpose, in full doses (ARGS="-k disk"); 
 	@SHOP_TEST_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)
 
 lint: $(READY) ## Check style, types, SQL, and that generated files are up to date
+	@$(MAKE) --no-print-directory -j 2 lint-compiled-sql lint-code lint-models lint-project
+
+lint-code: $(READY)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet .
 	@$(PY) -m mypy
 	@$(PY) -m shop_platform.events.publish --check
 	@$(PY) -m grafana.build --check
 	@$(PY) -m shop_platform.operations.glossary --check
+
+lint-models: $(READY)
 	@cd dbt_project && ../$(PY) -m sqlfluff lint --disable-progress-bar models
+
+lint-compiled-sql: $(READY)
 	@$(PY) -m shop_platform.local.lint_sql
+
+lint-project: $(READY)
 	@cd dbt_project && ../.venv/bin/dbt --quiet parse --profiles-dir . && { told=$$(../.venv/bin/dbt-bouncer run --config-file dbt-bouncer.yml 2>&1) || { echo "$$told" >&2; exit 1; }; }
 	@cd dbt_project && { told=$$(DBT_PROJECT_DIR=. DBT_PROFILES_DIR=. ../.venv/bin/mf validate-configs --skip-dw 2>&1) && case "$$told" in *"(ERRORS: 0,"*) ;; *) false ;; esac || { echo "$$told" >&2; exit 1; }; }
 
@@ -91,4 +100,4 @@ reset: $(READY) ## Remove the embedded stack's data
 clean: ## Remove environments, caches and builds (not the data)
 	rm -rf .venv .venv-airflow .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo demo-once test test-fast test-slow durations test-clocks chaos lint bench docs slim-ci airflow-env airflow airflow-once reset clean
+.PHONY: help setup demo demo-once test test-fast test-slow durations test-clocks chaos lint lint-code lint-models lint-compiled-sql lint-project bench docs slim-ci airflow-env airflow airflow-once reset clean

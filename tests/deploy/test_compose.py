@@ -165,6 +165,12 @@ def test_each_code_location_has_a_server_and_airflow_asks_one_of_them(project: J
     assert asked["extra"]["location"] == names.location_of(names.JOB_FULL_PIPELINE)
 
 
+def test_airflow_notices_the_end_of_a_task_within_a_second(project: Json) -> None:
+    """Later, it may fail a deferred task whose run was quick (`airflow_bridge/README.md`)."""
+    scheduler = project["services"]["airflow-scheduler"]["environment"]  # it executes the tasks, too
+    assert scheduler["AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL"] == "1"
+
+
 def test_services_wait_for_what_they_need(project: Json) -> None:
     services = project["services"]
     for name, service in services.items():
