@@ -17,6 +17,7 @@ from tests.clocks.lane import ELSEWHERE, LANE, files_that_take_a_date_from_the_c
 from tests.clocks.moments import MOMENTS, Moment
 from tests.clocks.sides import MOMENT_VARIABLE
 from tests.clocks.turned_clock import clock_available, new_clock
+from tests.support.account import LIVE
 from tests.support.suites import require
 
 
@@ -37,8 +38,8 @@ def clock_folder() -> Iterator[Path]:
 def test_what_depends_on_dates_holds_before_and_after(moment: Moment, tmp_path: Path, clock_folder: Path):
     require("clocks", clock_available())
     _, variables = new_clock(clock_folder, moment.begin)
-    # A pytest of its own: none of what this one was started with, and no folder in which it would tidy up.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    # A pytest of its own: none of what this one was started with, no account and no folder of this one's.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", LIVE))}
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "tests.clocks.sides"),
