@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from shop_platform.ingest.topics import ensure_topics
 from shop_platform.settings import Settings
 from tests.conftest import Warehouse
-from tests.support.real_kafka import RealKafka, real_kafka_available, remove_topics, start_real_kafka
+from tests.support.real_kafka import RealKafka, real_kafka_available, start_real_kafka
 from tests.support.suites import require
 
 
@@ -39,4 +39,4 @@ def real_shop(real_kafka: RealKafka, fresh_warehouse: Warehouse) -> Iterator[Rea
     )
     ensure_topics(settings)
     yield RealShop(settings, AdminClient(settings.kafka_client(log_level=0)))
-    remove_topics(real_kafka.bootstrap)
+    real_kafka.remove_topics()

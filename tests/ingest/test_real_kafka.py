@@ -23,7 +23,6 @@ from shop_platform.operations.reconcile import reconcile
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from tests.support.events import START, LedgerProducer, page_view
-from tests.support.real_kafka import remove_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -138,7 +137,7 @@ def test_everything_lands_once_with_repetitions_and_dead_letters(real_shop):
 def test_topics_that_were_made_a_moment_ago_are_read_at_once(real_kafka, real_shop):
     """A partition has no leader for an instant; asking for its end fails then."""
     for _ in range(12):
-        remove_topics(real_kafka.bootstrap)
+        real_kafka.remove_topics()
         ensure_topics(real_shop.settings)
         assert len(end_offsets(real_shop.settings)) == sum(topic.partitions for topic in TOPICS)
 

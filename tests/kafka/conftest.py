@@ -19,7 +19,7 @@ from confluent_kafka.admin import (
 
 from shop_platform.settings import Settings, load
 from tests.kafka.certificates import Authority, Certificate, openssl_available
-from tests.support.real_kafka import RealKafka, real_kafka_available, remove_topics, start_real_kafka
+from tests.support.real_kafka import RealKafka, real_kafka_available, start_real_kafka
 from tests.support.suites import require
 
 PASSWORD = "pass-word of the user"
@@ -113,7 +113,7 @@ def secure_broker(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def secure_kafka(secure_broker: SecureKafka) -> Iterator[SecureKafka]:
     """The broker, without a topic."""
     yield secure_broker
-    remove_topics(secure_broker.kafka.bootstrap)
+    secure_broker.kafka.remove_topics()
 
 
 def _properties(keys: Keys) -> dict[str, str]:

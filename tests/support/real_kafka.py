@@ -90,6 +90,23 @@ class RealKafka:
     log: Path
     listeners: Mapping[str, str] = field(default_factory=dict)
 
+    def remove_topics(self) -> None:
+        """Delete every topic of clients and wait until their logs are closed, not only their names forgotten.
+
+        A topic of the same name that is made in between can have its first messages acknowledged by the old one's log,
+        and lose them with it: clients name topics, and the broker learns of a new one before it ends the old one.
+        """
+        remove_topics(self.bootstrap)
+        deadline = time.monotonic() + _START_SECONDS
+        while open_logs := [
+            path.name
+            for path in (self.log.parent / "logs").iterdir()
+            if path.is_dir() and not path.name.startswith("__") and not path.name.endswith("-delete")
+        ]:
+            if time.monotonic() > deadline:
+                raise RealKafkaError(f"logs are still open: {', '.join(open_logs)}")
+            time.sleep(0.02)
+
 
 @cache
 def real_kafka_available() -> tuple[bool, str]:
