@@ -5,8 +5,6 @@ import pytest
 from airflow.sdk.module_loading import import_string
 from airflow_bridge.triggers import DagsterRunTrigger
 
-from airflow_bridge import triggers
-
 
 def fire(trigger):
     async def first():
@@ -63,7 +61,7 @@ def test_past_the_deadline_the_run_is_stopped_before_a_worker_is_asked_for(dagst
 
 
 def test_a_run_that_cannot_be_stopped_at_its_deadline_is_reported(dagster, monkeypatch):
-    monkeypatch.setattr(triggers, "_TIME_OUT_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_bridge.triggers._TIME_OUT_SECONDS", 0.0)
     dagster.refuses_to_stop = True
     event = fire(trigger_for(dagster.add_run(), deadline=time.time()))
     assert (event["status"], event["message"]) == ("TIMED_OUT", "Dagster refuses to stop a run that is STARTED")

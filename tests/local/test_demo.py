@@ -139,6 +139,7 @@ def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clon
 
     with running(demo(sys.executable, "-m", "shop_platform.cli", "demo", *DEMO.split())) as again:
         wait_for_line(again, "Dashboard:")
+        assert len(members(clone)) > 5, "what is looked for at the end can be found"
 
         code, _, complaint = shop(demo, "demo", "--exit")
         assert code == 2 and "Another `shop` holds" in complaint

@@ -25,7 +25,7 @@ def order(number: int):
 def test_events_are_in_the_hot_marts_within_seconds_and_neither_others_nor_a_broken_model_stop_the_rest(
     settings, rows, tmp_path
 ):
-    """The life of one refresher: events, another transformation, a model that breaks and is mended, the end."""
+    """The life of one refresher: events, another transformation, a model that breaks and is repaired, the end."""
     e.write(settings, [order(1)])
     with refreshing(settings, tmp_path / "log") as process:
         eventually(lambda: rows(ORDERS) == [(DAY, 1)])

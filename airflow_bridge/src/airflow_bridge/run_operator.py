@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -84,9 +85,9 @@ class DagsterRunOperator(BaseOperator):
             self._hook = DagsterHook(self.dagster_conn_id)
         return self._hook
 
+    @abstractmethod
     def relaunch(self, context: Context) -> Run:
         """Return a run in place of one that a clear or a time-out has ended."""
-        raise NotImplementedError
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Turn the end of the wait into the task's result; launch anew if the run was an earlier execution's."""
