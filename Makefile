@@ -34,14 +34,14 @@ demo-once: $(READY) ## The same without a terminal; exits 0 only if both invaria
 WORKERS := $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); [ "$$n" -ge 2 ] || n=2; echo $$((n + 1)))
 SHARED := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-test: $(READY) ## Run every test whose needs this machine can meet (ARGS="tests/dbt -k money"; SHARD=1/3)
-	@$(PY) -m pytest $(or $(ARGS),$(SHARED) $(if $(SHARD),--shard $(SHARD)))
+test: $(READY) ## Run the tests, with ALL=1 those of test-slow too (ARGS="tests/dbt -k money"; SHARD=1/3)
+	@$(PY) -m pytest $(or $(ARGS),$(SHARED) $(if $(ALL),,-m "not slow") $(if $(SHARD),--shard $(SHARD)))
 
 test-fast: $(READY) ## Run the tests that start no server, in three minutes
 	@$(PY) -m pytest -m fast $(or $(ARGS),$(SHARED))
 
-test-slow: $(READY) ## Run all the others
-	@$(PY) -m pytest -m "not fast" $(or $(ARGS),$(SHARED))
+test-slow: $(READY) ## Run the tests that only the gate needs: whole stacks, Airflow, real Kafka, a turned clock
+	@$(PY) -m pytest -m slow $(or $(ARGS),$(SHARED))
 
 durations: $(READY) ## Keep how long each file took in the last whole run (tests/support/durations.json)
 	@$(PY) -m tests.support.durations

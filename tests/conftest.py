@@ -25,10 +25,10 @@ from tests.support.account import Account
 from tests.support.databases import Warehouse
 from tests.support.databases import drop as _drop
 from tests.support.databases import new_warehouse as _new_warehouse
-from tests.support.lanes import FAST, lane_of, no_servers
+from tests.support.lanes import FAST, SLOW, SLOW_MARK, lane_of, no_servers
 from tests.support.ports import claim
 from tests.support.real_kafka import remove_topics
-from tests.support.suites import SUITES, SuiteSummary
+from tests.support.suites import SUITES, SuiteSummary, required
 
 # Fixtures of a whole stack.
 _STACKS = {"airflow", "tiny", "standing", "demo"}
@@ -108,6 +108,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # the one process that hears of every test
+        if config.option.markexpr == f"not {SLOW_MARK}" and (left_out := required().intersection(SLOW)):
+            raise pytest.UsageError(
+                f"SHOP_TEST_REQUIRE names suites that this run leaves out: {', '.join(sorted(left_out))}."
+                " Run `make test ALL=1` or `make test-slow`."
+            )
         config.pluginmanager.register(SuiteSummary(), "shop-suites")
         config.pluginmanager.register(Account(), "shop-account")
     # No example has a limit of time: the first one of a process also loads what the others find loaded.
@@ -136,6 +141,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         lane = lane_of(item)
         item.add_marker(lane)
+        if lane in SLOW:
+            item.add_marker(SLOW_MARK)
         item.user_properties.append(("lane", lane))
         names = [name for name in SUITES if item.get_closest_marker(name)]
         if names:

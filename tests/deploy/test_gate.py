@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 
 from shop_platform.settings import PROJECT_ROOT
+from tests.support.lanes import SLOW
+from tests.support.suites import SUITES
 
 
 def gate(script, tmp_path, **variables):
@@ -63,4 +66,24 @@ def test_the_gate_is_in_order(tmp_path):
     text = (PROJECT_ROOT / ".ci" / "run").read_text()
     assert "set -euo pipefail" in text and "--reruns" not in text
     steps = [line.split('"')[1] for line in text.splitlines() if line.startswith("step ")]
-    assert steps[-4:] == ["make lint", "make demo-once", "make reset", "make test"]
+    assert steps[-2:] == ["make lint", "make test ALL=1"]
+    commands = [line.split('"')[2] for line in text.splitlines() if line.startswith("step ")]
+    assert commands[-1].split() == ["make", "--no-print-directory", "test", "ALL=1"]
+    suites = next(line for line in text.splitlines() if line.startswith("export SHOP_TEST_REQUIRE="))
+    assert set(suites.partition("=")[2].split(",")) == SUITES.keys()
+
+
+def test_the_gate_cannot_leave_out_a_suite_that_it_requires(tmp_path):
+    slow = set(SUITES) & set(SLOW)
+    assert slow == {"airflow", "clocks", "kafka"}
+    for suite in slow:
+        command = [sys.executable, "-m", "pytest", "-m", "not slow", "--collect-only", "tests/deploy/test_gate.py"]
+        done = subprocess.run(
+            [*command, "-p", "no:cacheprovider"],
+            cwd=PROJECT_ROOT,
+            env=os.environ | {"SHOP_TEST_REQUIRE": suite},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 4 and f"this run leaves out: {suite}" in done.stderr

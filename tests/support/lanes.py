@@ -13,6 +13,7 @@ import pytest
 from tests.support.suites import SUITES
 
 FAST = "fast"
+SLOW_MARK = "slow"
 
 # The dearest first: a test is in the first lane of which it has a fixture.
 FIXTURES = {
@@ -23,7 +24,8 @@ FIXTURES = {
     "mount": {"disk"},
     "clocks": {"clock_folder"},
     "demo": {"demo"},
-    "dagster": {"standing", "code_locations", "evaluate", "record", "on_call"},
+    "platform": {"standing"},
+    "dagster": {"code_locations", "evaluate", "record", "on_call"},
     "dbt": {"_shop", "world", "real_marts", "upgraded", "dbt"},
     "broker": {"shop", "broker", "bootstrap", "embedded_bootstrap", "mortal_shop", "own_servers"},
     "postgres": {"postgres_server", "mortal_server"},
@@ -36,12 +38,16 @@ MEANING = {
     "mount": "a small file system",
     "clocks": "a clock that is turned",
     "demo": "the whole stack, as a user starts it",
-    "dagster": "Dagster, its definitions or a whole platform",
+    "platform": "a whole platform with its Dagster",
+    "dagster": "Dagster and its definitions",
     "dbt": "marts that dbt builds",
     "broker": "the development broker, or servers of the test's own",
     "postgres": "PostgreSQL",
     FAST: "nothing that has to be started",
 }
+SLOW = ("airflow", "kafka", "clocks", "demo", "platform")
+"""What a change is judged by and not every run of the tests needs: `make test` leaves it out, the gate does not."""
+
 _PROGRAMS = {"postgres", "initdb", "java", "chromium", "chrome", "google-chrome", "docker", "dbt", "dagster", "airflow"}
 _MODULES = {"shop_platform.local.broker", "dashboard.serve", "dbt.cli.main", "shop_platform.orchestration.dbt_command"}
 
