@@ -53,7 +53,13 @@ def instance_configuration(settings: Settings) -> dict[str, Any]:
     """Return the content of ``dagster.yaml``; the storage URL with its password stays in the environment."""
     folder = home(settings)
     return {
-        "storage": {"postgres": {"postgres_url": {"env": STORAGE_VARIABLE}}},
+        "storage": {
+            "custom": {
+                "module": "shop_platform.orchestration.storage",
+                "class": "PooledPostgresStorage",
+                "config": {"postgres_url": {"env": STORAGE_VARIABLE}},
+            }
+        },
         "run_coordinator": {
             "module": "dagster.core.run_coordinator",
             "class": "QueuedRunCoordinator",

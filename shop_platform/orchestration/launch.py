@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
@@ -186,12 +187,20 @@ def _query(settings: Settings, query: str, variables: Mapping[str, Any]) -> dict
 def _ask(
     url: str, query: str, variables: Mapping[str, Any], timeout_seconds: float = _TIMEOUT_SECONDS
 ) -> dict[str, Any]:
-    response = httpx.post(
-        f"{url}/graphql", json={"query": query, "variables": dict(variables)}, timeout=timeout_seconds
-    )
+    body = {"query": query, "variables": dict(variables)}
+    response = _client().post(f"{url}/graphql", json=body, timeout=timeout_seconds)
     response.raise_for_status()
-    body = response.json()
-    if body.get("errors"):
-        raise ShopError(f"Dagster did not understand a query: {body['errors'][0]['message']}")
-    data: dict[str, Any] = body["data"]
+    answer = response.json()
+    if answer.get("errors"):
+        raise ShopError(f"Dagster did not understand a query: {answer['errors'][0]['message']}")
+    data: dict[str, Any] = answer["data"]
     return data
+
+
+@cache
+def _client() -> httpx.Client:
+    """Return the process's client: a new one reads every certificate authority first.
+
+    It keeps no connection: one that the web server has closed meanwhile would fail the next question.
+    """
+    return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from shop_platform.orchestration import names
 from shop_platform.orchestration.instance import dagster_services, free_code_ports, prepare_home
 from shop_platform.orchestration.intervals import SENSOR_VARIABLE
 from shop_platform.orchestration.launch import launch_job, wait_for_run
-from shop_platform.orchestration.manifest import ensure_manifest
-from shop_platform.settings import Settings, load
+from shop_platform.orchestration.manifest import ensure_manifest, target_dir
+from shop_platform.settings import PROJECT_ROOT, Settings, load
 from tests.conftest import _drop, _new_warehouse
 from tests.orchestration.dagster_ui import at_rest, orders
 from tests.orchestration.graph import build_all, whole
@@ -46,8 +47,13 @@ class CodeLocations:
 
 @pytest.fixture(scope="session")
 def code_locations(tmp_path_factory: pytest.TempPathFactory) -> CodeLocations:
-    """The code locations without a database: nothing may be needed to load them."""
+    """The code locations without a database: nothing may be needed to load them.
+
+    Of all the processes that share the tests, one parses the project.
+    """
     settings = load(data_dir=tmp_path_factory.mktemp("code-locations"))
+    parsed = ensure_manifest(load(data_dir=PROJECT_ROOT / "build" / "code-locations"))
+    shutil.copytree(parsed.parent, target_dir(settings))
     made = build_all(settings)
     return CodeLocations(made, whole(made), ensure_manifest(settings), settings)
 

@@ -19,7 +19,11 @@ from tests.support.databases import empty_database
 
 # PostgreSQL, because runs write at once: SQLite then says that it is locked.
 _INSTANCE = """telemetry: {enabled: false}
-storage: {postgres: {postgres_url: {env: TEST_DAGSTER_STORAGE}}}
+storage:
+  custom:
+    module: shop_platform.orchestration.storage
+    class: PooledPostgresStorage
+    config: {postgres_url: {env: TEST_DAGSTER_STORAGE}}
 run_coordinator:
   module: dagster.core.run_coordinator
   class: QueuedRunCoordinator

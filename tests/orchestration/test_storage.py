@@ -1,0 +1,63 @@
+"""Dagster's storage keeps few connections however many instances a process makes, and outlives their death."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from shop_platform.orchestration.instance import STORAGE_VARIABLE, prepare_home
+from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.connect import connect
+from tests.support.databases import Warehouse
+
+
+@pytest.fixture
+def settings(warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv(STORAGE_VARIABLE, warehouse.settings.dagster_storage_url())
+    return warehouse.settings.model_copy(update={"data_dir": tmp_path})
+
+
+def instance(settings: Settings) -> dg.DagsterInstance:
+    return dg.DagsterInstance.from_config(str(prepare_home(settings, code_ports={})))
+
+
+def told(instance: dg.DagsterInstance, rows: int) -> None:
+    """Tell Dagster of an asset, as a run does."""
+    instance.report_runless_asset_event(dg.AssetMaterialization("told", metadata={"rows": rows}))
+
+
+def sessions(settings: Settings) -> int:
+    """How many connections Dagster's database has ever seen, as the server counts them."""
+    with connect(settings, Role.ADMIN, database="postgres") as admin:
+        query = "select sessions from pg_stat_database where datname = %s"
+        row = admin.execute(query, [settings.dagster_database]).fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+def open_now(settings: Settings, answer: str) -> list[object]:
+    with connect(settings, Role.ADMIN, database="postgres") as admin:
+        query = f"select {answer} from pg_stat_activity where datname = %s"
+        return [row[0] for row in admin.execute(query, [settings.dagster_database]).fetchall()]
+
+
+def test_many_instances_and_many_events_share_a_few_connections(settings: Settings) -> None:
+    told(instance(settings), 0)
+    before = sessions(settings)
+    for number in range(1, 21):
+        told(instance(settings), number)
+    assert len(open_now(settings, "pid")) <= 2
+    assert sessions(settings) - before <= 2, "one by one, no event needs a new connection"
+    newest = instance(settings).get_latest_materialization_event(dg.AssetKey("told"))
+    assert newest is not None and newest.asset_materialization is not None
+    assert newest.asset_materialization.metadata["rows"].value == 20
+
+
+def test_connections_that_the_server_has_ended_are_replaced_without_an_error(settings: Settings) -> None:
+    before = instance(settings)
+    told(before, 1)
+    assert open_now(settings, "pg_terminate_backend(pid)")
+    told(before, 2)
+    assert len(before.fetch_materializations(dg.AssetKey("told"), limit=1).records) == 1
