@@ -16,12 +16,13 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from shop_platform.ingest.topics import ensure_topics
-from shop_platform.local.broker.process import BrokerProcess, start_broker_process
+from shop_platform.local.broker.process import BrokerProcess
 from shop_platform.local.ports import RANGE_VARIABLE, any_free
 from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.settings import Settings
 from tests.support import durations
 from tests.support.account import Account
+from tests.support.broker import start_broker_that_keeps
 from tests.support.databases import Warehouse
 from tests.support.databases import drop as _drop
 from tests.support.databases import new_warehouse as _new_warehouse
@@ -83,7 +84,7 @@ def fresh_warehouse(postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterat
 @pytest.fixture(scope="session")
 def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
     """One embedded broker for the session, for tests that neither end nor stop it; its topics live for one test."""
-    with start_broker_process(tmp_path_factory.mktemp("broker"), any_free()) as broker:
+    with start_broker_that_keeps(tmp_path_factory.mktemp("broker"), any_free()) as broker:
         yield broker
 
 

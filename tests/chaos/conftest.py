@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from shop_platform.ingest.topics import ensure_topics
-from shop_platform.local.broker.process import start_broker_process
 from shop_platform.local.ports import any_free
 from shop_platform.local.postgres import EmbeddedPostgres
 from tests.chaos.dose import FULL, REPEAT, SEED, dose
 from tests.chaos.mortal import MortalShop
 from tests.chaos.world import World
 from tests.conftest import Warehouse, _drop, _new_warehouse
+from tests.support.broker import start_broker_that_keeps
 
 _RAN: list[str] = []
 
@@ -48,7 +48,7 @@ def world(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFa
     """A shop that can be emptied and whose marts are built in this process: for tests that prove I2."""
     folder = tmp_path_factory.mktemp("world")
     warehouse = _new_warehouse(postgres_server, folder)
-    with start_broker_process(folder / "broker") as broker:
+    with start_broker_that_keeps(folder / "broker") as broker:
         settings = warehouse.settings.model_copy(
             update={"kafka_bootstrap": broker.bootstrap, "ingest_linger_ms": 50, "ingest_batch_messages": 100}
         )
@@ -84,7 +84,7 @@ def mortal_warehouse(mortal_server: EmbeddedPostgres, tmp_path: Path) -> Iterato
 def mortal_shop(mortal_warehouse: Warehouse, tmp_path: Path) -> Iterator[MortalShop]:
     """A shop whose PostgreSQL and broker may be killed."""
     folder = tmp_path / "broker"
-    broker = start_broker_process(folder, any_free())
+    broker = start_broker_that_keeps(folder, any_free())
     settings = mortal_warehouse.settings.model_copy(
         update={"kafka_bootstrap": broker.bootstrap, "ingest_linger_ms": 50, "ingest_batch_messages": dose(100, 500)}
     )

@@ -9,11 +9,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from shop_platform.local.broker.process import BrokerProcess, start_broker_process
+from shop_platform.local.broker.process import BrokerProcess
 from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 from tests.chaos.dose import dose
+from tests.support.broker import start_broker_that_keeps
 
 
 @dataclass
@@ -27,7 +28,7 @@ class MortalShop:
 
     def restart_broker(self) -> None:
         """Start the broker again."""
-        self.broker = start_broker_process(self.broker_folder, self.broker.port)
+        self.broker = start_broker_that_keeps(self.broker_folder, self.broker.port)
 
     def kill(self, which: str, rng: random.Random) -> None:
         """SIGKILL, a while of nothing, and a new start."""

@@ -36,7 +36,7 @@ class DbtProject:
     """The project against one warehouse; ``prefix`` goes before every schema name.
 
     What is run, built and tested goes by a plan: the statements that dbt itself executed once for this state of the
-    project (tests/refresh/test_plan.py holds the two equal). :meth:`invoke` is dbt.
+    project (tests/refresh/plan/test_equals_dbt.py holds the two equal). :meth:`invoke` is dbt.
     """
 
     def __init__(self, settings: Settings, target: Path, prefix: str = "") -> None:
