@@ -35,6 +35,7 @@ from shop_platform.refresh.plan.statements import (
     Template,
     Way,
     answered,
+    check_ceiling_of_now,
     with_ceiling_place,
     with_places_for_days,
 )
@@ -65,9 +66,14 @@ def record(settings: Settings, *, with_tests: bool = True) -> Plan:
         _, days = _listen(settings, dbt, "run", variables=_NO_ROWS | _DAYS)
         _, refresh = _listen(settings, dbt, "run", "--full-refresh")
         asked = _listen(settings, dbt, "test", "--exclude-resource-type", "unit_test")[1] if with_tests else {}
+        assert dbt.manifest is not None
+        # A view reads nothing when it is made, whatever the ceiling of its run is.
+        now, _ = _listen(settings, dbt, "run", "--select", _any_view(dbt.manifest), variables={})
     finally:
         _remove(settings)
-    assert dbt.manifest is not None
+    placed = with_ceiling_place(begin[0].sql)
+    check_ceiling_of_now(placed, now[0].sql)
+    begin = (Statement(placed), *begin[1:])
     by_day = {node: [with_places_for_days(each) for each in heard] for node, heard in days.items()}
     ways = {Way.FIRST: first, Way.AGAIN: again, Way.REFRESH: refresh, Way.DAYS: by_day}
     return Plan(fingerprint(settings), begin, _models(dbt.manifest, ways), _tests(dbt.manifest, asked))
@@ -85,8 +91,15 @@ def _listen(
     begin = [statement for name in hooks for statement in heard[name]]
     if not begin:
         raise PlanError("dbt executed nothing at the start of a run")
-    begin[0] = Statement(with_ceiling_place(begin[0].sql))
     return tuple(begin), heard
+
+
+def _any_view(manifest: Manifest) -> str:
+    models = (node for node in manifest.nodes.values() if node.resource_type == NodeType.Model)
+    views = sorted(node.name for node in models if node.config.materialized == "view")
+    if not views:
+        raise PlanError("The project has no view by which a plan could learn how a run's ceiling is fixed")
+    return views[0]
 
 
 @contextmanager

@@ -165,3 +165,12 @@ def with_ceiling_place(sql: str) -> str:
     if recorded not in sql:
         raise PlanError(f"dbt does not fix the ceiling of a run where it was expected: {sql[:200]}")
     return sql.replace(recorded, CEILING)
+
+
+def check_ceiling_of_now(placed: str, now: str) -> None:
+    """Raise :class:`PlanError` unless ``now``, what dbt executes without a given ceiling, is what a plan executes then.
+
+    ``placed`` is the same statement with a place for the ceiling.
+    """
+    if (ours := placed.replace(CEILING, _ANY_CEILING)) != now:
+        raise PlanError(f"dbt fixes the ceiling of a run by:\n{now[:300]}\nand a plan would by:\n{ours[:300]}")
