@@ -34,16 +34,18 @@ demo-once: $(READY) ## The same without a terminal; exits 0 only if both invaria
 WORKERS := $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); [ "$$n" -ge 2 ] || n=2; echo $$((n + 2)))
 SHARED := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-test: $(READY) ## Run the tests, with ALL=1 those of test-slow too (ARGS="tests/dbt -k money"; SHARD=1/3)
-	@$(PY) -m pytest $(or $(ARGS),$(SHARED) $(if $(ALL),,-m "not slow") $(if $(SHARD),--shard $(SHARD)))
+PART = $(if $(SHARD),--shard "$(SHARD)")
+
+test: $(READY) ## Run the tests, with ALL=1 or SHARD=1/3; those that you choose (ARGS="tests/dbt -k money")
+	@$(PY) -m pytest $(PART) $(or $(ARGS),$(SHARED) $(if $(filter-out 0,$(ALL)),,-m "not slow"))
 
 test-fast: $(READY) ## Run the tests that start no server, in three minutes
-	@$(PY) -m pytest -m fast $(or $(ARGS),$(SHARED))
+	@$(PY) -m pytest -m fast $(PART) $(or $(ARGS),$(SHARED))
 
 test-slow: $(READY) ## Run the tests that only the gate needs: whole stacks, Airflow, real Kafka, a turned clock
-	@$(PY) -m pytest -m slow $(or $(ARGS),$(SHARED))
+	@$(PY) -m pytest -m slow $(PART) $(or $(ARGS),$(SHARED))
 
-durations: $(READY) ## Keep how long each file took in the last whole run (tests/support/durations.json)
+durations: $(READY) ## Keep how long each file took in the last "make test ALL=1" (tests/support/durations.json)
 	@$(PY) -m tests.support.durations
 
 test-clocks: $(READY) ## Run what depends on dates around midnights, summer time, 29 February and New Year
@@ -94,7 +96,7 @@ airflow-once: $(AIRFLOW_READY) ## Run the Airflow DAG once against the running d
 		AIRFLOW_CONN_DAGSTER_DEFAULT="dagster://$${SHOP_DAGSTER_URL#http://}" && \
 		.venv-airflow/bin/airflow db migrate >/dev/null && .venv-airflow/bin/airflow dags test shop_pipeline
 
-reset: $(READY) ## Remove the embedded stack's data
+reset: $(READY) ## Remove the embedded stack's data (ARGS=--yes asks nothing)
 	@$(PY) -m shop_platform.cli reset $(ARGS)
 
 clean: ## Remove environments, caches and builds (not the data)

@@ -26,7 +26,7 @@ from tests.support.broker import start_broker_that_keeps
 from tests.support.databases import Warehouse
 from tests.support.databases import drop as _drop
 from tests.support.databases import new_warehouse as _new_warehouse
-from tests.support.lanes import FAST, SLOW, SLOW_MARK, lane_of, no_servers
+from tests.support.lanes import FAST, SLOW, SLOW_MARK, lane_of, left_out_by, no_servers
 from tests.support.ports import claim
 from tests.support.real_kafka import remove_topics
 from tests.support.suites import SUITES, SuiteSummary, required
@@ -109,11 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # the one process that hears of every test
-        if config.option.markexpr == f"not {SLOW_MARK}" and (left_out := required().intersection(SLOW)):
-            raise pytest.UsageError(
-                f"SHOP_TEST_REQUIRE names suites that this run leaves out: {', '.join(sorted(left_out))}."
-                " Run `make test ALL=1` or `make test-slow`."
-            )
+        _refuse_mistakes(config)
         config.pluginmanager.register(SuiteSummary(), "shop-suites")
         config.pluginmanager.register(Account(), "shop-account")
     # No example has a limit of time: the first one of a process also loads what the others find loaded.
@@ -124,6 +120,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.randomly_seed = int(seed)  # the same order as well
     hypothesis_settings.register_profile("shop", deadline=None, derandomize=repeatable)
     hypothesis_settings.load_profile("shop")
+
+
+def _refuse_mistakes(config: pytest.Config) -> None:
+    """Raise what a wrong shard or suite is told by, before minutes have gone by."""
+    if told := config.getoption("shard"):
+        try:
+            durations.part(told)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
+    if left_out := required().intersection(left_out_by(config.option.markexpr)):
+        raise pytest.UsageError(
+            f"SHOP_TEST_REQUIRE names suites that this run leaves out: {', '.join(sorted(left_out))}."
+            " Run `make test ALL=1` or `make test-slow`."
+        )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -149,9 +159,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if names:
             item.user_properties.append(("suites", names))
         item.add_marker(pytest.mark.xdist_group(_group(item)))
-    if part := config.getoption("shard"):
-        number, _, of = part.partition("/")
-        mine = durations.shard({_file(item) for item in items}, int(number), int(of), seconds)
+    if told := config.getoption("shard"):
+        mine = durations.shard({_file(item) for item in items}, *durations.part(told), seconds)
         config.hook.pytest_deselected(items=[item for item in items if _file(item) not in mine])
         items[:] = [item for item in items if _file(item) in mine]
     yield

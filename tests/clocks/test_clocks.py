@@ -38,8 +38,9 @@ def clock_folder() -> Iterator[Path]:
 def test_what_depends_on_dates_holds_before_and_after(moment: Moment, tmp_path: Path, clock_folder: Path):
     require("clocks", clock_available())
     _, variables = new_clock(clock_folder, moment.begin)
-    # A pytest of its own: none of what this one was started with, no account and no folder of this one's.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", LIVE))}
+    # A pytest of its own: none of what this one was started with or has to run, no account and no folder of this one's.
+    own = ("PYTEST_", LIVE, "SHOP_TEST_REQUIRE")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "tests.clocks.sides"),

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from shop_platform.settings import PROJECT_ROOT
 from tests.support.lanes import SLOW
 from tests.support.suites import SUITES
@@ -73,17 +75,36 @@ def test_the_gate_is_in_order(tmp_path):
     assert set(suites.partition("=")[2].split(",")) == SUITES.keys()
 
 
-def test_the_gate_cannot_leave_out_a_suite_that_it_requires(tmp_path):
-    slow = set(SUITES) & set(SLOW)
-    assert slow == {"airflow", "clocks", "kafka"}
-    for suite in slow:
-        command = [sys.executable, "-m", "pytest", "-m", "not slow", "--collect-only", "tests/deploy/test_gate.py"]
-        done = subprocess.run(
-            [*command, "-p", "no:cacheprovider"],
-            cwd=PROJECT_ROOT,
-            env=os.environ | {"SHOP_TEST_REQUIRE": suite},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 4 and f"this run leaves out: {suite}" in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "required", "said"),
+    [
+        *((["-m", "not slow"], suite, f"this run leaves out: {suite}") for suite in sorted({*SUITES} & {*SLOW})),
+        (["-m", "fast"], "browser", "this run leaves out: browser"),
+        (["-k", "in_order"], "nonsense", "unknown suites: nonsense. There are kafka, browser"),
+        (["--shard", "0/3"], "", "SHARD is '0/3'"),
+    ],
+)
+def test_a_run_that_cannot_be_what_it_is_asked_for_ends_at_once_with_a_sentence(arguments, required, said):
+    code, _, complaint = a_run(required, *arguments)
+    assert code == 4 and said in complaint and "Traceback" not in complaint
+
+
+def test_a_required_suite_without_a_test_in_the_run_is_a_failure_but_not_in_a_shard():
+    code, told, _ = a_run("airflow", "-k", "in_order")
+    assert code == 1 and "1 passed" in told and "DID NOT RUN: nothing was selected" in told
+    code, told, _ = a_run("airflow", "-k", "in_order", "--shard", "1/1")
+    assert code == 0, told
+
+
+def a_run(required, *arguments):
+    """Run this file's tests that ``arguments`` choose; return the exit code, the output and the complaints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/deploy/test_gate.py", *arguments],
+        cwd=PROJECT_ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        | {"SHOP_TEST_REQUIRE": required},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr

@@ -1,11 +1,12 @@
 """How long each file of tests takes: measured by every whole run, kept in the repository for who has run none.
 
-`make durations` writes what the last whole run measured into ``durations.json``.
+`make durations` writes what the last whole run (`make test ALL=1`) measured into ``durations.json``.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -34,6 +35,14 @@ def keep(measured: Mapping[str, float]) -> None:
     fresh.replace(CACHE)
 
 
+def part(told: str) -> tuple[int, int]:
+    """Return the number of a part, from 1, and of how many; raise ``ValueError`` when ``told`` is not like 1/3."""
+    found = re.fullmatch(r"(\d+)/(\d+)", told)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise ValueError(f"SHARD is '{told}'; it names a part and how many there are: 1/3, 2/3 or 3/3.")
+    return int(found[1]), int(found[2])
+
+
 def shard(files: Iterable[str], number: int, of: int, seconds: Mapping[str, float]) -> set[str]:
     """Return the files of part ``number`` (from 1) of ``of``: the longest file goes to the part that has least.
 
@@ -50,7 +59,7 @@ def shard(files: Iterable[str], number: int, of: int, seconds: Mapping[str, floa
 def main() -> int:
     """Copy the last whole run into the repository."""
     if not CACHE.exists():
-        sys.stderr.write("No whole run has been measured here: run `make test` first.\n")
+        sys.stderr.write("No whole run has been measured here: run `make test ALL=1` first.\n")
         return 2
     FILE.write_text(CACHE.read_text())
     sys.stdout.write(f"{FILE.name}: {len(known())} files\n")

@@ -61,6 +61,11 @@ def lane_of(item: pytest.Item) -> str:
     return FAST
 
 
+def left_out_by(marks: str) -> set[str]:
+    """Return the lanes that `make test` and `make test-fast` leave out, by the marks that they ask for."""
+    return {f"not {SLOW_MARK}": set(SLOW), FAST: set(FIXTURES)}.get(marks, set())
+
+
 class _Watch:
     """An audit hook, which cannot be taken away again, and whether it minds."""
 

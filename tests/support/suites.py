@@ -21,7 +21,9 @@ def required() -> set[str]:
     names = {name.strip() for name in os.environ.get("SHOP_TEST_REQUIRE", "").split(",") if name.strip()}
     unknown = names - SUITES.keys()
     if unknown:
-        raise pytest.UsageError(f"SHOP_TEST_REQUIRE names unknown suites: {', '.join(sorted(unknown))}")
+        raise pytest.UsageError(
+            f"SHOP_TEST_REQUIRE names unknown suites: {', '.join(sorted(unknown))}. There are {', '.join(SUITES)}."
+        )
     return names
 
 
@@ -45,6 +47,7 @@ class SuiteSummary:
         self._ran: dict[str, int] = dict.fromkeys(SUITES, 0)
         self._collected: dict[str, int] = dict.fromkeys(SUITES, 0)
         self._skipped: dict[str, set[str]] = {name: set() for name in SUITES}
+        self._absent: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count what ran and why the rest did not."""
@@ -60,18 +63,20 @@ class SuiteSummary:
                 self._skipped[name].add(reason.removeprefix("Skipped: "))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a whole run in which a required suite had tests and ran none."""
-        for name in required():
-            if self._collected[name] and not self._ran[name] and session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        """Fail a run in which a required suite ran no test; a shard need not have one of each."""
+        self._absent = set() if session.config.option.collectonly else {n for n in required() if not self._ran[n]}
+        if session.config.getoption("shard"):
+            self._absent = {name for name in self._absent if self._collected[name]}
+        if self._absent and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write one line per suite."""
-        if not any(self._collected.values()):
+        if not any(self._collected.values()) and not self._absent:
             return
         terminalreporter.section("suites with needs of their own")
         for name, need in SUITES.items():
-            if not self._collected[name]:
+            if not self._collected[name] and name not in self._absent:
                 continue
             skipped = "; ".join(sorted(self._skipped[name]))
             if self._ran[name] and not skipped:
