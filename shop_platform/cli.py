@@ -291,7 +291,11 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     from shop_platform.local.stack import reset as remove
 
     folder = get_settings().data_dir.resolve()
-    if not yes and not typer.confirm(f"Remove {folder} with all its data?"):
+    try:
+        agreed = yes or typer.confirm(f"Remove {folder} with all its data?")
+    except typer.Abort:  # the end of the input: there is nobody to ask
+        raise ShopError("Nobody answered, so nothing was removed", "Add --yes (`make reset ARGS=--yes`).") from None
+    if not agreed:
         raise typer.Exit(1)
     _print(f"{remove(folder) / 1024**2:,.0f} MB removed")
 

@@ -16,6 +16,7 @@ def shop(*arguments, **variables):
     return subprocess.run(
         [sys.executable, "-m", "shop_platform.cli", *arguments],
         env=os.environ | variables,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
@@ -28,6 +29,7 @@ def shop(*arguments, **variables):
         (["status"], {"SHOP_ENV": "production"}, "SHOP_ENV"),
         (["demo", "--exit"], {"SHOP_DATA_DIR": "/proc/nowhere"}, "cannot be used"),
         (["verify", "--only", "i3"], {}, "is not an invariant"),
+        (["reset"], {}, "Add --yes"),
         (["migrate"], {"SHOP_PG_PORT": str(any_free())}, "PostgreSQL at 127.0.0.1"),
         (["topics"], {"SHOP_KAFKA_BOOTSTRAP": f"127.0.0.1:{any_free()}"}, "does not answer"),
         (["generate", "history"], {"SHOP_ALLOW_SIMULATED_DATA": "false"}, "imulated"),
