@@ -1,7 +1,7 @@
 """Dagster's storage in PostgreSQL with connections that are used again.
 
 dagster-postgres opens a connection for each statement, because a process makes many instances of Dagster, of which each
-would keep its own. A run that reports 66 models and 253 checks opened hundreds; they took more than half of what its own
+would keep its own. A run that reports 66 models and 253 checks opened hundreds; they took more than half of what its
 process and PostgreSQL did for it (17 and 27 s of processor time; 7 and 11 with the pool that all instances of a process
 share here).
 """
