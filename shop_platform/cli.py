@@ -293,7 +293,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     folder = get_settings().data_dir.resolve()
     try:
         agreed = yes or typer.confirm(f"Remove {folder} with all its data?")
-    except typer.Abort:  # the end of the input: there is nobody to ask
+    except typer.Abort:  # the end of the input, or Ctrl-C
         raise ShopError("Nobody answered, so nothing was removed", "Add --yes (`make reset ARGS=--yes`).") from None
     if not agreed:
         raise typer.Exit(1)

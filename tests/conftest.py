@@ -179,7 +179,7 @@ def _file(item: pytest.Item) -> str:
 def _group(item: pytest.Item) -> str:
     """Return what has to run in one process: a file, and all that starts a whole stack.
 
-    A stack that stands takes a third of a core whether anybody uses it or not: one after the other, each stands for a
+    A stack that stands takes a quarter of a core whether anybody uses it or not: one after the other, each stands for a
     shorter time.
     """
     return "stack" if _STACKS.intersection(getattr(item, "fixturenames", ())) else _file(item)
