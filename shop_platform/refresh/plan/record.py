@@ -55,7 +55,8 @@ def record(settings: Settings, *, with_tests: bool = True) -> Plan:
     """Return the plan of the project against the warehouse of ``settings``.
 
     Everything is built on no rows in schemas with the prefix ``zzplan__``, which are gone afterwards: a first time,
-    again, with days built again, and as a full refresh; one view once more, at the ceiling of the moment. Raises :class:`PlanError` when dbt cannot build.
+    again, with days built again, and as a full refresh; one view once more, at the ceiling of the moment. Raises
+    :class:`PlanError` when dbt cannot build.
     """
     dbt = InProcessDbt(settings, settings.data_dir / "dbt_target" / "plan", schema_prefix=PREFIX)
     _remove(settings)
