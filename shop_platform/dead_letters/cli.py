@@ -13,6 +13,7 @@ import typer
 from shop_platform.errors import ShopError
 
 if TYPE_CHECKING:
+    from shop_platform.dead_letters.selection import Selection
     from shop_platform.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -25,6 +26,8 @@ _Path = Annotated[str | None, typer.Option("--path", help="Only with the fault a
 _Since = Annotated[
     str | None, typer.Option(help="Only received since: 2026-11-22T10:00:00Z, or 30m, 24h, 7d before now.")
 ]
+_Until = Annotated[str | None, typer.Option(help="Only received before this moment, told like --since.")]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, and do not stop at letters that differ from most.")]
 _By = Annotated[str, typer.Option(help="Who decides; default: you, on this machine.", show_default=False)]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -67,6 +70,7 @@ def list_(
     type_: _Type = None,
     path: _Path = None,
     since: _Since = None,
+    until: _Until = None,
     status: Annotated[
         str | None,
         typer.Option(help="open, fixed, replayed, discarded or all; default: what waits (open and fixed)."),
@@ -79,7 +83,9 @@ def list_(
     from shop_platform.dead_letters import listing, render
     from shop_platform.dead_letters.selection import select
 
-    chosen = select(topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, status=status)
+    chosen = select(
+        topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until, status=status
+    )
     found: list[Any]
     if each:
         found = listing.entries(_settings(), chosen, limit)
@@ -136,6 +142,7 @@ def fix(
     type_: _Type = None,
     path: _Path = None,
     since: _Since = None,
+    until: _Until = None,
     by: _By = "",
     dry_run: _DryRun = False,
     json_: _Json = False,
@@ -149,7 +156,9 @@ def fix(
     from shop_platform.dead_letters.fix import fix_many, fix_one
     from shop_platform.dead_letters.selection import select
 
-    chosen = select(ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since)
+    chosen = select(
+        ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until
+    )
     edited = bool(set_ or unset or give_id)
     if (value is None) != edited:
         raise ShopError("A fix needs either --value or an edit", "Edits are --set, --unset and --give-id.")
@@ -189,6 +198,7 @@ def replay(
     type_: _Type = None,
     path: _Path = None,
     since: _Since = None,
+    until: _Until = None,
     by: _By = "",
     dry_run: _DryRun = False,
     json_: _Json = False,
@@ -201,7 +211,9 @@ def replay(
     from shop_platform.dead_letters.replay import replay as carry_out
     from shop_platform.dead_letters.selection import select
 
-    chosen = select(ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since)
+    chosen = select(
+        ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until
+    )
 
     def progress(done: int) -> None:
         if not json_ and sys.stderr.isatty():
@@ -228,20 +240,51 @@ def discard(
     type_: _Type = None,
     path: _Path = None,
     since: _Since = None,
+    until: _Until = None,
     by: _By = "",
+    dry_run: _DryRun = False,
+    yes: _Yes = False,
     json_: _Json = False,
 ) -> None:
-    """Give letters up, for a reason. Their bytes stay; `reopen` takes it back."""
-    from shop_platform.dead_letters import render
+    """Give letters up, for a reason. Their bytes stay; `reopen` takes it back.
+
+    What a filter selects is shown first, and asked about on a terminal. Without one, a selection in which some letters
+    differ from most (an older one, one with an event id among garbage) is refused unless --yes is given.
+    """
+    from shop_platform.dead_letters import listing, render
     from shop_platform.dead_letters.discard import discard as carry_out
     from shop_platform.dead_letters.selection import select
 
-    chosen = select(ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since)
-    report = carry_out(_settings(), chosen, actor=_actor(by), because=because)
+    chosen = select(
+        ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until
+    )
+    if not (dry_run or yes or chosen.ids or chosen.is_everything or not because.strip()):
+        _look_first(chosen, "discard", quiet=json_)
+    report = carry_out(_settings(), chosen, actor=_actor(by), because=because, dry_run=dry_run)
     if json_:
-        _print_json(report.as_dict())
+        _print_json(report.as_dict() | {"dry_run": dry_run})
     else:
-        _print(render.discard_lines(report))
+        if dry_run:
+            _print(render.group_lines(listing.groups(_settings(), chosen)))
+        _print(render.discard_lines(report, dry_run=dry_run))
+
+
+def _look_first(chosen: Selection, verb: str, *, quiet: bool) -> None:
+    """Show what a filter selects and ask; without a terminal, refuse what a person should have seen."""
+    from shop_platform.dead_letters import listing, render
+
+    found = listing.groups(_settings(), chosen)
+    letters = sum(group.letters for group in found)
+    if sys.stdin.isatty() and sys.stdout.isatty() and not quiet:
+        _print(render.group_lines(found))
+        if letters and not typer.confirm(f"{verb} these {letters:,} letters?"):
+            raise typer.Exit(1)
+    elif listing.mixed(found):
+        raise ShopError(
+            "Some of these letters differ from most of them, and nobody has looked at them:\n"
+            + "\n".join(f"  {line}" for line in render.group_lines(found)),
+            "Narrow it with --since and --until, see it with --dry-run, or say --yes.",
+        )
 
 
 @app.command()
@@ -252,8 +295,10 @@ def reopen(
     type_: _Type = None,
     path: _Path = None,
     since: _Since = None,
+    until: _Until = None,
     because: Annotated[str, typer.Option(help="Why; kept for good.", show_default=False)] = "",
     by: _By = "",
+    dry_run: _DryRun = False,
     json_: _Json = False,
 ) -> None:
     """Take the discarding of letters back: they wait again."""
@@ -261,9 +306,11 @@ def reopen(
     from shop_platform.dead_letters.discard import reopen as carry_out
     from shop_platform.dead_letters.selection import select
 
-    chosen = select(ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since)
-    report = carry_out(_settings(), chosen, actor=_actor(by), because=because)
+    chosen = select(
+        ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until
+    )
+    report = carry_out(_settings(), chosen, actor=_actor(by), because=because, dry_run=dry_run)
     if json_:
-        _print_json(report.as_dict())
+        _print_json(report.as_dict() | {"dry_run": dry_run})
     else:
-        _print(render.reopen_lines(report))
+        _print(render.reopen_lines(report, dry_run=dry_run))

@@ -34,9 +34,15 @@ class DiscardReport:
 
 
 def discard(
-    settings: Settings, selection: Selection, *, actor: str, because: str, page: int = PAGE_LETTERS
+    settings: Settings,
+    selection: Selection,
+    *,
+    actor: str,
+    because: str,
+    page: int = PAGE_LETTERS,
+    dry_run: bool = False,
 ) -> DiscardReport:
-    """Give up the selected letters that wait.
+    """Give up the selected letters that wait; ``dry_run`` counts them and changes nothing.
 
     A letter whose event has landed meanwhile is settled as a duplicate instead, as a replay would. Raises
     :class:`ShopError` without a reason, without any condition, and for ids that are unknown or replayed.
@@ -68,16 +74,26 @@ def discard(
     with desk(settings) as connection:
         if selection.ids:
             report.unchanged = demand(connection, selection.ids, (*WAITING, "discarded")).get("discarded", 0)
-        for given_up, duplicates in in_pages(connection, replace(selection, statuses=WAITING), work, page=page):
+        for given_up, duplicates in in_pages(
+            connection, replace(selection, statuses=WAITING), work, page=page, keep=not dry_run
+        ):
             report.discarded += given_up
             report.duplicates += duplicates
     return report
 
 
 def reopen(
-    settings: Settings, selection: Selection, *, actor: str, because: str = "", page: int = PAGE_LETTERS
+    settings: Settings,
+    selection: Selection,
+    *,
+    actor: str,
+    because: str = "",
+    page: int = PAGE_LETTERS,
+    dry_run: bool = False,
 ) -> DiscardReport:
     """Take the discarding of the selected letters back: they wait again, with the corrected value if they had one.
+
+    ``dry_run`` counts them and changes nothing.
 
     Letters whose content was erased stay discarded.
 
@@ -101,7 +117,9 @@ def reopen(
         if selection.ids:
             states = demand(connection, selection.ids, (*WAITING, "discarded"))
             report.unchanged = sum(states.get(status, 0) for status in WAITING)
-        for count, erased in in_pages(connection, replace(selection, statuses=("discarded",)), work, page=page):
+        for count, erased in in_pages(
+            connection, replace(selection, statuses=("discarded",)), work, page=page, keep=not dry_run
+        ):
             report.reopened += count
             report.erased += erased
     return report

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
@@ -17,10 +18,17 @@ from shop_platform.dead_letters.selection import Selection
 from shop_platform.errors import ShopError
 from shop_platform.settings import Settings
 
+# As the query of groups says it.
+_LONG_BEFORE = dt.timedelta(minutes=10)
+
 
 @dataclass(frozen=True)
 class Group:
-    """Letters with one cause; ``example`` is the lowest id."""
+    """Letters with one cause; ``example`` is the id of one from the middle of them.
+
+    ``earlier`` came more than ten minutes before the middle one, ``with_id`` carry an event id: an order that somebody
+    misses may lie among the garbage of a burst.
+    """
 
     letters: int
     open: int
@@ -34,6 +42,8 @@ class Group:
     sentence: str
     first_seen: dt.datetime
     last_seen: dt.datetime
+    earlier: int
+    with_id: int
     example: int
 
 
@@ -55,18 +65,65 @@ class Entry:
     received_at: dt.datetime
 
 
+_GROUPS: LiteralString = """
+with chosen as (
+    select
+        -- Of one cause; a window compares the missing like values.
+        dense_rank() over (order by error_class, topic, event_type, schema_path, error_sentence) as cause,
+        dead_letter_id, status, error_class, topic, event_type, schema_path, error_sentence, received_at, event_id
+    from ops.dead_letters
+    where {}
+),
+
+middles as (
+    select
+        cause,
+        percentile_disc(0.5) within group (order by received_at) as received_at,
+        percentile_disc(0.5) within group (order by dead_letter_id) as dead_letter_id
+    from chosen
+    group by cause
+)
+
+select
+    count(*) as letters,
+    count(*) filter (where c.status = 'open') as open,
+    count(*) filter (where c.status = 'fixed') as fixed,
+    count(*) filter (where c.status = 'replayed') as replayed,
+    count(*) filter (where c.status = 'discarded') as discarded,
+    min(c.error_class) as error_class,
+    min(c.topic) as topic,
+    min(c.event_type) as event_type,
+    min(c.schema_path) as schema_path,
+    min(c.error_sentence) as sentence,
+    min(c.received_at) as first_seen,
+    max(c.received_at) as last_seen,
+    count(*) filter (where c.received_at < m.received_at - interval '10 minutes') as earlier,
+    count(c.event_id) as with_id,
+    m.dead_letter_id as example
+from chosen as c
+join middles as m using (cause)
+group by c.cause, m.dead_letter_id
+order by count(*) desc, min(c.dead_letter_id)
+"""
+
+
+def mixed(found: Sequence[Group]) -> bool:
+    """Tell whether some letters of ``found`` differ so much from most that a person should look.
+
+    They came earlier, or carry an event id where most carry none: an order that somebody misses may lie in the garbage.
+    """
+    with_id, letters = sum(group.with_id for group in found), sum(group.letters for group in found)
+    return (
+        any(group.earlier for group in found)
+        or 0 < with_id < letters
+        or any(group.first_seen < found[0].first_seen - _LONG_BEFORE for group in found[1:])
+    )
+
+
 def groups(settings: Settings, selection: Selection) -> list[Group]:
     """Return the selected letters by cause, the most frequent cause first."""
     condition, parameters = selection.condition()
-    query = sql.SQL(
-        "select count(*) as letters, count(*) filter (where status = 'open') as open,"
-        " count(*) filter (where status = 'fixed') as fixed, count(*) filter (where status = 'replayed') as replayed,"
-        " count(*) filter (where status = 'discarded') as discarded, error_class, topic, event_type, schema_path,"
-        " error_sentence as sentence, min(received_at) as first_seen, max(received_at) as last_seen,"
-        " min(dead_letter_id) as example"
-        " from ops.dead_letters where {} group by error_class, topic, event_type, schema_path, error_sentence"
-        " order by count(*) desc, min(dead_letter_id)"
-    ).format(condition)
+    query = sql.SQL(_GROUPS).format(condition)
     with desk(settings) as connection, connection.cursor(row_factory=class_row(Group)) as cursor:
         return cursor.execute(query, parameters).fetchall()
 

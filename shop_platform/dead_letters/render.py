@@ -28,6 +28,10 @@ def group_lines(groups: Sequence[Group]) -> Iterator[str]:
             f"           {states}; first {_time(group.first_seen)}, last {_time(group.last_seen)} UTC;"
             f" for example {group.example}"
         )
+        if group.earlier:
+            yield f"           {group.earlier:,} of them came more than ten minutes before most others"
+        if 0 < group.with_id < group.letters:
+            yield f"           {group.with_id:,} of them carry an event id, as a real event does"
     total = sum(group.letters for group in groups)
     yield f"{total:>9,}  dead letters, {len(groups)} causes" if groups else "No such dead letters."
 
@@ -133,18 +137,22 @@ def fix_lines(report: FixReport, *, dry_run: bool) -> Iterator[str]:
         yield "Nothing has landed yet: `shop dead-letters replay` does that."
 
 
-def discard_lines(report: DiscardReport) -> Iterator[str]:
-    """Yield what was given up."""
-    yield f"{report.discarded:,} discarded; their bytes stay, `shop dead-letters reopen` takes it back"
+def discard_lines(report: DiscardReport, *, dry_run: bool = False) -> Iterator[str]:
+    """Yield what was given up, or would be."""
+    if dry_run:
+        yield f"{report.discarded:,} would be discarded"
+    else:
+        yield f"{report.discarded:,} discarded; their bytes stay, `shop dead-letters reopen` takes it back"
     if report.duplicates:
-        yield f"{report.duplicates:,} were settled as duplicates instead: their event is in the warehouse."
+        verb = "would be" if dry_run else "were"
+        yield f"{report.duplicates:,} {verb} settled as duplicates instead: their event is in the warehouse."
     if report.unchanged:
         yield f"{report.unchanged:,} had been discarded before."
 
 
-def reopen_lines(report: DiscardReport) -> Iterator[str]:
-    """Yield what waits again."""
-    yield f"{report.reopened:,} waiting again"
+def reopen_lines(report: DiscardReport, *, dry_run: bool = False) -> Iterator[str]:
+    """Yield what waits again, or would."""
+    yield f"{report.reopened:,} {'would be ' if dry_run else ''}waiting again"
     if report.unchanged:
         yield f"{report.unchanged:,} were waiting already."
     if report.erased:

@@ -32,13 +32,13 @@ class Selection:
     event_type: str | None = None
     schema_path: str | None = None
     since: dt.datetime | None = None
+    until: dt.datetime | None = None
 
     @property
     def is_everything(self) -> bool:
         """Whether nothing but the status restricts it."""
-        return not self.ids and all(
-            part is None for part in (self.topic, self.error_class, self.event_type, self.schema_path, self.since)
-        )
+        parts = (self.topic, self.error_class, self.event_type, self.schema_path, self.since, self.until)
+        return not self.ids and all(part is None for part in parts)
 
     def condition(self) -> tuple[sql.Composed, dict[str, Any]]:
         """Return the SQL condition and its parameters."""
@@ -53,6 +53,9 @@ class Selection:
         if self.since is not None:
             parts.append(sql.SQL("received_at >= %(since)s"))
             parameters["since"] = self.since
+        if self.until is not None:
+            parts.append(sql.SQL("received_at < %(until)s"))
+            parameters["until"] = self.until
         for column in ("topic", "error_class", "event_type", "schema_path"):
             value = getattr(self, column)
             if value is not None:
@@ -69,6 +72,7 @@ def select(
     event_type: str | None = None,
     schema_path: str | None = None,
     since: str | None = None,
+    until: str | None = None,
     status: str | None = None,
     now: dt.datetime | None = None,
 ) -> Selection:
@@ -86,7 +90,14 @@ def select(
     if error_class is not None:
         error_class = _one_of("error class", error_class, [each.value for each in ErrorClass])
     return Selection(
-        tuple(sorted(set(ids))), statuses, topic, error_class, event_type, schema_path, _moment(since, now)
+        tuple(sorted(set(ids))),
+        statuses,
+        topic,
+        error_class,
+        event_type,
+        schema_path,
+        _moment(since, now),
+        _moment(until, now),
     )
 
 

@@ -35,6 +35,19 @@ def printed(wire, *arguments, **options):
     return json.loads(desk(wire, *arguments, "--json", **options).stdout)
 
 
+def test_what_a_filter_selects_is_seen_before_it_is_given_up(wire):
+    wire.send(b'{"torn', "0190a0b0-0000-7000-8000-000000000001")
+    for _ in range(9):
+        wire.send(b"garbage", header=False)
+    wire.deliver()
+    give_up = ("discard", "--class", "not_json", "--because", "a client's bug")
+    refused = desk(wire, *give_up, expect=2).stderr.decode()
+    assert "Some of these letters differ from most" in refused and "--dry-run" in refused
+    assert b"10 would be discarded" in desk(wire, *give_up, "--dry-run").stdout
+    assert sum(group["open"] for group in printed(wire, "list")["groups"]) == 10
+    assert printed(wire, *give_up, "--yes")["discarded"] == 10
+
+
 def test_a_letter_is_found_read_mended_and_replayed(wire, tmp_path):
     bad, good = broken()
     bad["data"]["visitor_id"] = "vis_secret"

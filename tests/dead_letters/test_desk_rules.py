@@ -11,7 +11,8 @@ from shop_platform.dead_letters import pages
 from shop_platform.dead_letters.discard import discard, reopen
 from shop_platform.dead_letters.edits import read_edits
 from shop_platform.dead_letters.fix import fix_many, fix_one
-from shop_platform.dead_letters.listing import entries, groups
+from shop_platform.dead_letters.listing import entries, groups, mixed
+from shop_platform.dead_letters.render import group_lines
 from shop_platform.dead_letters.replay import replay
 from shop_platform.dead_letters.selection import Selection, select
 from shop_platform.errors import ShopError
@@ -38,6 +39,37 @@ def test_letters_with_one_cause_are_one_group_whatever_their_values(settings, wi
     assert (torn.letters, torn.sentence) == (2, "invalid UTF-8 at byte N")
     assert (second.letters, second.event_type, second.example) == (1, "shop.web.page_viewed.v1", 6)
     assert first.first_seen <= first.last_seen
+
+
+def test_an_order_among_the_garbage_of_a_burst_is_shown_apart_and_the_example_is_garbage(settings, wire):
+    wire.send(b"a real order, torn", "0190a0b0-0000-7000-8000-000000000001")
+    for number in range(9):
+        wire.send(b"garbage %d" % number, header=False)
+    wire.deliver()
+    (group,) = groups(settings, select(error_class="not_json"))
+    assert (group.letters, group.with_id, group.earlier, mixed([group])) == (10, 1, 0, True)
+    query(
+        settings,
+        "update ops.dead_letters set received_at = received_at - interval '1 hour' where dead_letter_id = 1"
+        " returning 1",
+    )
+    (group,) = groups(settings, select(error_class="not_json"))
+    assert (group.earlier, group.example) == (1, 5)
+    assert "1 of them came more than ten minutes before" in "\n".join(group_lines([group]))
+    assert len(entries(settings, select(until="30m"), 0)) == 1 and len(entries(settings, select(since="30m"), 0)) == 9
+    assert not mixed(groups(settings, select(since="30m")))
+
+
+def test_a_dry_run_counts_what_would_be_given_up_and_changes_nothing(settings, wire):
+    for _ in range(7):
+        wire.send(b"{")
+    wire.deliver()
+    report = discard(settings, select(topic="web"), actor=ME, because="a test", dry_run=True, page=3)
+    assert report.discarded == 7 and len(entries(settings, select(), 0)) == 7
+    assert query(settings, "select 1 from ops.dead_letter_actions") == []
+    discard(settings, select(topic="web"), actor=ME, because="a test")
+    report = reopen(settings, select(topic="web"), actor=ME, dry_run=True, page=3)
+    assert report.reopened == 7 and entries(settings, select(), 0) == []
 
 
 def test_filters_choose_and_a_word_that_means_nothing_is_refused(settings, wire):
