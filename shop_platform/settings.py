@@ -39,6 +39,11 @@ class Role(StrEnum):
     ORCHESTRATOR = "orchestrator"
     DASHBOARD = "dashboard"
     GRAFANA = "grafana"
+    BI = "bi"
+
+
+# Nothing of the platform logs in as these: an installation that has set no password for one goes on without it.
+OPTIONAL_ROLES = frozenset({Role.BI})
 
 
 def _dev_password(role: Role) -> SecretStr:
@@ -67,10 +72,13 @@ class Settings(KafkaSettings):
     pg_orchestrator_password: SecretStr = _dev_password(Role.ORCHESTRATOR)
     pg_dashboard_password: SecretStr = _dev_password(Role.DASHBOARD)
     pg_grafana_password: SecretStr = _dev_password(Role.GRAFANA)
+    pg_bi_password: SecretStr = _dev_password(Role.BI)
     pg_sslmode: str = "prefer"
 
     shop_tz: str = "Europe/Berlin"
     retention: str = ""
+
+    command: str = ""
 
     dagster_url: str = "http://127.0.0.1:3000"
     dagster_database: str = "dagster"
@@ -145,7 +153,17 @@ class Settings(KafkaSettings):
         return self
 
     def _given(self, role: Role) -> bool:
-        return f"pg_{role.value}_password" in self.model_fields_set
+        name = f"pg_{role.value}_password"
+        # Compose hands an optional variable on as an empty one.
+        return name in self.model_fields_set and not (role in OPTIONAL_ROLES and not self._secret(role))
+
+    def _secret(self, role: Role) -> str:
+        secret: SecretStr = getattr(self, f"pg_{role.value}_password")
+        return secret.get_secret_value()
+
+    def may_log_in(self, role: Role) -> bool:
+        """Tell whether ``role`` has a password, which outside of dev only an optional one may lack."""
+        return role not in OPTIONAL_ROLES or self.env is Environment.DEV or self._given(role)
 
     def _is_weak(self, role: Role) -> bool:
         value = self.password(role)
@@ -162,8 +180,7 @@ class Settings(KafkaSettings):
                 f"This process has no password for the role '{role.value}'",
                 f"Set SHOP_PG_{role.value.upper()}_PASSWORD.",
             )
-        secret: SecretStr = getattr(self, f"pg_{role.value}_password")
-        return secret.get_secret_value()
+        return self._secret(role)
 
     def dsn(self, role: Role, database: str | None = None) -> str:
         """Return a libpq URL for ``role``; ``database`` defaults to the warehouse."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-from collections.abc import Collection, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 
 from shop_platform.errors import ShopError
@@ -32,18 +33,51 @@ def is_free(port: int) -> bool:
     return True
 
 
-def first_free(preferred: int, *, taken: Collection[int] = ()) -> int:
-    """Return ``preferred`` or the next free port above it that is not in ``taken``.
+def first_free(
+    preferred: int, *, taken: Collection[int] = (), claim: Callable[[int], bool] = lambda _port: True
+) -> int:
+    """Return ``preferred`` or the next free port above it that is not in ``taken`` and that ``claim`` gets.
 
     Raises :class:`ShopError` when none of the next 50 is free.
     """
     for port in range(preferred, preferred + _ATTEMPTS):
-        if port not in taken and is_free(port):
+        if port not in taken and is_free(port) and claim(port):
             return port
     raise ShopError(
         f"No free port between {preferred} and {preferred + _ATTEMPTS - 1} on 127.0.0.1",
         "End the programs that hold them (`ss -ltnp` names them).",
     )
+
+
+class Claims:
+    """Ports that this process means to use, from before their services listen until it ends.
+
+    A code server of Dagster's listens many seconds after its port was chosen; another stack that starts meanwhile finds
+    the port free, and both would then listen on it. A claim is a socket in Linux's abstract namespace, which belongs to
+    the same network as the port and goes with its process. Elsewhere every claim is granted.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, socket.socket] = {}
+
+    def take(self, port: int) -> bool:
+        """Claim ``port``; return whether no other process has claimed it."""
+        if port in self._held or not sys.platform.startswith("linux"):
+            return True
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            claim.bind(f"\0shop-platform-port-{port}")
+        except OSError:
+            claim.close()
+            return False
+        self._held[port] = claim
+        return True
+
+    def close(self) -> None:
+        """Give every port back."""
+        for claim in self._held.values():
+            claim.close()
+        self._held.clear()
 
 
 def any_free() -> int:

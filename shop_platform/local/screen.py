@@ -88,7 +88,8 @@ def status_table(status: Status, *, partitions: int | None = _PARTITIONS_SHOWN) 
     if status.failed_checks or status.warning_checks:
         failing = Text(f"{status.failed_checks} failing", _BAD if status.failed_checks else _GOOD)
         grid.add_row("Checks", Text.assemble(failing, (f", {status.warning_checks} with a warning", "yellow")))
-    parts: list[RenderableType] = [*_halts(status), grid]
+    blocked = [Text(f"BLOCKED  {sentence}", _BAD) for sentence in status.blockers]
+    parts: list[RenderableType] = [*_halts(status), *blocked, grid]
     if lagging := _partitions(status, partitions):
         parts += ["", *lagging]
     if status.runs:

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from shop_platform.errors import ShopError
 from shop_platform.kafka_security import UNSECURED
-from shop_platform.local.ports import first_free, preferred
+from shop_platform.local.ports import Claims, first_free, preferred
 from shop_platform.local.postgres.programs import remove_leftovers
 from shop_platform.orchestration.names import LOCATION_INGESTION, LOCATION_WAREHOUSE
 from shop_platform.settings import Role, Settings, load
@@ -57,6 +57,7 @@ class StackFolder:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir.resolve()
         self._lock: IO[str] | None = None
+        self._claims = Claims()
 
     def __enter__(self) -> StackFolder:
         try:
@@ -90,6 +91,7 @@ class StackFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         (self.data_dir / "stack.env").unlink(missing_ok=True)
+        self._claims.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -104,13 +106,16 @@ class StackFolder:
             )
 
     def choose_ports(self) -> tuple[Ports, list[str]]:
-        """Return free ports, those of the last start where possible, and a sentence for each that had to move."""
+        """Return free ports, those of the last start where possible, and a sentence for each that had to move.
+
+        They are claimed until the folder is given back: another stack passes them over.
+        """
         remembered = self._read_json("ports.json")
         chosen: dict[str, int] = {}
         notes = []
         for name, default in preferred(_PREFERRED_PORTS).items():
             wanted = int(remembered.get(name, default))
-            chosen[name] = first_free(wanted, taken=set(chosen.values()))
+            chosen[name] = first_free(wanted, taken=set(chosen.values()), claim=self._claims.take)
             if chosen[name] != wanted:
                 notes.append(f"port {wanted} is taken: {name} listens on {chosen[name]}")
         self._write_json("ports.json", chosen)
@@ -119,8 +124,9 @@ class StackFolder:
     def passwords(self) -> dict[str, str]:
         """Return one random password per role, made once and readable by the owner only."""
         known = self._read_json("secrets.json")
-        if not known:
-            known = {role.value: secrets.token_urlsafe(24) for role in Role}
+        # A stack that older code made knows fewer roles.
+        if missing := {role.value for role in Role} - known.keys():
+            known |= {role: secrets.token_urlsafe(24) for role in sorted(missing)}
             self._write_json("secrets.json", known, mode=0o600)
         return {str(role): str(password) for role, password in known.items()}
 

@@ -16,6 +16,7 @@ from shop_platform.errors import ShopError
 from shop_platform.ingest.batch import Place
 from shop_platform.ingest.lag import ALIVE_WITHIN_SECONDS, end_offsets, measure_behind_since, stored_offsets
 from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.blockers import sessions_in_the_way
 from shop_platform.warehouse.connect import connect
 
 Connection = psycopg.Connection[Any]
@@ -40,6 +41,7 @@ class Status:
     ingest_rows_per_second: float = 0.0
     services: list[dict[str, Any]] = field(default_factory=list)
     halts: list[dict[str, Any]] = field(default_factory=list)
+    blockers: list[str] = field(default_factory=list)
     reconciled: bool | None = None
     reconciled_at: str | None = None
     hours_off: int | None = None
@@ -83,7 +85,7 @@ def collect(settings: Settings, ledger: LedgerCounter | None = None) -> Status:
     status.produced = produced_messages
     try:
         with connect(settings, Role.ORCHESTRATOR, autocommit=True) as connection:
-            for part in (_counts, _services, _halts, _reconciliation, _freshness, _runs):
+            for part in (_counts, _services, _halts, _blockers, _reconciliation, _freshness, _runs):
                 _try(part, connection, status)
             stored = stored_offsets(connection)
     except (ShopError, psycopg.Error) as error:
@@ -179,6 +181,10 @@ def _halts(connection: Connection, status: Status) -> None:
         "select reason, topic, partition, message, resolution, first_seen_at, last_seen_at from ops.ingest_halts"
         " where resolved_at is null order by halt_id",
     )
+
+
+def _blockers(connection: Connection, status: Status) -> None:
+    status.blockers = [blocker.sentence() for blocker in sessions_in_the_way(connection)]
 
 
 def _reconciliation(connection: Connection, status: Status) -> None:

@@ -7,14 +7,25 @@ from psycopg import sql
 
 from shop_platform.settings import Role, Settings
 
+
+def _reader(statement_timeout: str) -> dict[str, str]:
+    """Return the limits of a role that reads marts: replacing one waits for every open transaction on it."""
+    return {
+        "default_transaction_read_only": "on",
+        "statement_timeout": statement_timeout,
+        "idle_in_transaction_session_timeout": "60s",
+    }
+
+
 # Limits are per role: a runaway dashboard query must not starve the ingestion, and an ingest process that hangs
 # inside its transaction must lose its locks instead of blocking its successor.
 _ROLE_LIMITS: dict[Role, tuple[int, dict[str, str]]] = {
     Role.INGEST: (20, {"idle_in_transaction_session_timeout": "60s", "lock_timeout": "30s"}),
     Role.TRANSFORM: (20, {"idle_in_transaction_session_timeout": "10min", "jit": "off"}),
     Role.ORCHESTRATOR: (80, {"idle_in_transaction_session_timeout": "5min"}),
-    Role.DASHBOARD: (20, {"default_transaction_read_only": "on", "statement_timeout": "15s"}),
-    Role.GRAFANA: (20, {"default_transaction_read_only": "on", "statement_timeout": "30s"}),
+    Role.DASHBOARD: (20, _reader("15s")),
+    Role.GRAFANA: (20, _reader("30s")),
+    Role.BI: (20, _reader("5min")),
 }
 
 
@@ -27,6 +38,9 @@ def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settin
         known = admin.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone()
         if known is None:
             admin.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
+        if not settings.may_log_in(role):
+            admin.execute(sql.SQL("alter role {} with nologin password null").format(sql.Identifier(name)))
+            continue
         # Hashed here, so that the password in clear never reaches a server log.
         hashed = admin.pgconn.encrypt_password(
             settings.password(role).encode(), name.encode(), b"scram-sha-256"

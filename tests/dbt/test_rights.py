@@ -9,7 +9,7 @@ from shop_platform.settings import Role
 from tests.dbt import events as e
 from tests.dbt.project import Shop
 
-_READERS = [Role.DASHBOARD, Role.GRAFANA, Role.ORCHESTRATOR]
+_READERS = [Role.DASHBOARD, Role.GRAFANA, Role.ORCHESTRATOR, Role.BI]
 _PRIVATE = "Secretstreet|private.example|Givenname|Familyname|a private wish"
 
 
@@ -38,7 +38,7 @@ def test_readers_read_every_mart_and_nothing_below(built: Shop) -> None:
         for hidden in ("staging.stg_orders_placed", "intermediate.int_counted_orders"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 built.rows(f"select * from {hidden} limit 1", role)
-    for role in (Role.DASHBOARD, Role.GRAFANA):
+    for role in (Role.DASHBOARD, Role.GRAFANA, Role.BI):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             built.rows("select * from raw.orders limit 1", role)
 

@@ -191,7 +191,7 @@ def test_a_service_knows_the_passwords_of_its_own_roles_only(project: Json) -> N
         name: {key.removeprefix("SHOP_PG_").removesuffix("_PASSWORD") for key in keys} for name, keys in knows.items()
     }
 
-    assert roles["migrate"] == {"ADMIN", "INGEST", "TRANSFORM", "ORCHESTRATOR", "DASHBOARD", "GRAFANA"}
+    assert roles["migrate"] == {"ADMIN", "INGEST", "TRANSFORM", "ORCHESTRATOR", "DASHBOARD", "GRAFANA", "BI"}
     assert roles["ingest"] == {"INGEST"}
     assert roles["refresher"] == {"TRANSFORM", "ORCHESTRATOR"}
     assert roles["dashboard"] == {"DASHBOARD"}

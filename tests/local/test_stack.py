@@ -57,6 +57,16 @@ def test_a_taken_port_is_moved_and_said(tmp_path):
     assert len(set(vars(second).values())) == len(vars(second)) == 6
 
 
+def test_a_stack_that_starts_meanwhile_passes_over_ports_on_which_nobody_listens_yet(tmp_path):
+    with StackFolder(tmp_path / "one") as one, StackFolder(tmp_path / "other") as other:
+        mine, _ = one.choose_ports()
+        theirs, _ = other.choose_ports()
+        assert not set(vars(mine).values()) & set(vars(theirs).values())
+        assert one.choose_ports() == (mine, [])
+    with StackFolder(tmp_path / "third") as third:
+        assert third.choose_ports()[0] == mine, "they are given back"
+
+
 def test_two_stacks_with_ranges_of_their_own_do_not_meet(tmp_path, monkeypatch):
     ranges = {"one": range(20_000, 20_100), "other": range(20_100, 20_200)}
     for name, ports in ranges.items():

@@ -51,6 +51,7 @@ ALLOWED = {
     Role.ORCHESTRATOR: {RAW_READ, DEAD_CLASSES, RUNS_READ, RUNS_WRITE},
     Role.DASHBOARD: {DEAD_CLASSES, RUNS_READ},
     Role.GRAFANA: {DEAD_CLASSES, RUNS_READ},
+    Role.BI: set(),
 }
 # The dead-letter desk: screens and services see what was done about which letter, never what is in it.
 _SCREENS_SEE = {DEAD_OUTCOMES, ACTIONS_READ}
@@ -62,7 +63,7 @@ for _role in (Role.TRANSFORM, Role.ORCHESTRATOR):
 ALLOWED[Role.INGEST] |= _SERVICES_SEE | {DEAD_FIXES, DEAD_ERRORS, DEAD_HEADERS, DEAD_WRITE, ACTIONS_WRITE}
 # Personal data: nobody but the ingestion, which adds and erases and never changes.
 ALLOWED[Role.INGEST] |= {PERSONAL_READ, PERSONAL_WRITE, PERSONAL_ERASE, SESSIONS_ADD}
-for _role in ALLOWED:
+for _role in ALLOWED.keys() - {Role.BI}:
     ALLOWED[_role] |= {DEAD_ERASED}
 STATEMENTS = [name for name in dir() if name.isupper() and isinstance(globals()[name], str)]
 
@@ -80,18 +81,19 @@ def test_right(warehouse, role, name):
         connection.rollback()
 
 
-@pytest.mark.parametrize("role", [Role.INGEST, Role.TRANSFORM, Role.DASHBOARD, Role.GRAFANA])
+@pytest.mark.parametrize("role", [Role.INGEST, Role.TRANSFORM, Role.DASHBOARD, Role.GRAFANA, Role.BI])
 def test_only_the_orchestrator_enters_dagster_s_database(warehouse, role):
     connect(warehouse.settings, Role.ORCHESTRATOR, database=warehouse.settings.dagster_database).close()
     with pytest.raises(Exception, match="did not let"):
         connect(warehouse.settings, role, database=warehouse.settings.dagster_database)
 
 
-@pytest.mark.parametrize("role", [Role.DASHBOARD, Role.GRAFANA])
-def test_readers_cannot_run_away(warehouse, role):
+@pytest.mark.parametrize(("role", "limit"), [(Role.DASHBOARD, "15s"), (Role.GRAFANA, "30s"), (Role.BI, "5min")])
+def test_readers_cannot_run_away_nor_forget_a_transaction(warehouse, role, limit):
     with connect(warehouse.settings, role) as connection:
-        assert connection.execute("show statement_timeout").fetchone() in {("15s",), ("30s",)}
+        assert connection.execute("show statement_timeout").fetchone() == (limit,)
         assert connection.execute("show default_transaction_read_only").fetchone() == ("on",)
+        assert connection.execute("show idle_in_transaction_session_timeout").fetchone() == ("1min",)
 
 
 def test_a_wrong_password_is_told_without_a_stack_of_libpq_noise(warehouse):
