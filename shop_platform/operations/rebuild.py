@@ -15,7 +15,7 @@ from shop_platform.operations.dbt import run_dbt
 from shop_platform.operations.kept import Kept, kept_marts
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
-from shop_platform.warehouse.locks import transform_lock
+from shop_platform.warehouse.locks import lock_lost, transform_lock
 
 Connection = psycopg.Connection[Any]
 
@@ -84,7 +84,7 @@ def rebuild_and_compare(
     A log (:data:`LOGS`) is carried over to the recomputation, which adds a row to it when it publishes another figure
     than the marts did. So the log is compared like every mart, and what is made from it too.
     """
-    with transform_lock(settings, wait_seconds=wait_seconds):
+    with transform_lock(settings, wait_seconds=wait_seconds) as lock:
         ceiling = _common_ceiling(settings)
         if ceiling is None:
             say("marts stand at different watermarks: bringing them to one")
@@ -111,6 +111,8 @@ def rebuild_and_compare(
                 names = [name for name in _tables(connection) if name not in kept or kept[name] is not None]
                 compared = {name: _compare(connection, name, kept.get(name)) for name in names}
                 first_days = {name: mart.first_day if mart else None for name, mart in kept.items()}
+                if lock.lost:
+                    raise lock_lost()
                 return RebuildComparison(ceiling, compared, first_days)
         finally:
             _drop(settings)

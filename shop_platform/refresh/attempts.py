@@ -10,7 +10,7 @@ from shop_platform.warehouse.connect import connect
 CHECK = "refresher_builds_it"
 """The asset check by which a hot model says whether its last build went well."""
 
-# A refresher shows itself every few seconds, also while it waits; its longest silence is one build.
+# A refresher shows itself every few seconds, whatever it does (heart.py).
 ALIVE_WITHIN_SECONDS = 60
 
 

@@ -20,11 +20,15 @@ _QUIET = ("--no-use-colors", "--log-level", "none", "--log-level-file", "none", 
 
 
 class InProcessDbt:
-    """The dbt project against one warehouse. One command at a time: each borrows this process's environment."""
+    """The dbt project against one warehouse. One command at a time: each borrows this process's environment.
 
-    def __init__(self, settings: Settings, target: Path, *, schema_prefix: str = "") -> None:
+    ``application`` is the name of its sessions (``application_name``).
+    """
+
+    def __init__(self, settings: Settings, target: Path, *, schema_prefix: str = "", application: str = "dbt") -> None:
         self._target = target
         self._variables = dbt_environment(settings, schema_prefix=schema_prefix, target_path=target)
+        self._variables["SHOP_DBT_APPLICATION"] = application
         self.manifest: Manifest | None = None
 
     def parse(self) -> Manifest:

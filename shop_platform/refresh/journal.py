@@ -13,6 +13,7 @@ import psycopg
 from shop_platform.refresh.outcome import HotModel, Outcome
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
+from shop_platform.warehouse.locks import application_of
 
 HEARTBEAT_SECONDS = 2.0
 
@@ -43,6 +44,11 @@ class Journal:
         self._settings = settings
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
         self.name = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:6]}"
+
+    @property
+    def application(self) -> str:
+        """The name by which this refresher's sessions are known, lest they outlive its last sign of life."""
+        return application_of(self.name)
 
     def beat(self, state: str, reason: str = "", build_seconds: float | None = None) -> None:
         """Show that this refresher lives, and what it is about."""

@@ -12,13 +12,14 @@ import structlog
 
 from shop_platform.errors import ShopError
 from shop_platform.orchestration.watermark import read_watermark
+from shop_platform.refresh.heart import Heart
 from shop_platform.refresh.journal import BUILDING, HEARTBEAT_SECONDS, IDLE, PROBLEM, WAITING, Journal
 from shop_platform.refresh.outcome import Outcome
 from shop_platform.refresh.pace import Quarantine, check_pause_seconds, pause_seconds, with_descendants
 from shop_platform.refresh.report import RefreshReporter
 from shop_platform.refresh.warm import WarmDbt
 from shop_platform.settings import Settings
-from shop_platform.warehouse.locks import LockBusyError, transform_lock
+from shop_platform.warehouse.locks import LockBusyError, TransformLock, lock_lost, transform_lock
 
 log = structlog.get_logger(__name__)
 
@@ -34,13 +35,15 @@ def run_refresher(settings: Settings, stop: threading.Event) -> None:
     reads it, and tried again. Raises :class:`ShopError` when the dbt project cannot be parsed.
     """
     log.info("refresher_starting")
-    warm = WarmDbt(settings).ready()
-    with RefreshReporter(settings) as reporter:
-        refresher = Refresher(settings, warm, reporter, Journal(settings))
+    journal = Journal(settings)
+    warm = WarmDbt(settings, application=journal.application).ready()
+    with RefreshReporter(settings) as reporter, Heart(settings, journal.name) as heart:
+        refresher = Refresher(settings, warm, reporter, journal)
         log.info("refresher_started", models=len(warm.models))
         pause = _BACKOFF_SECONDS
         try:
             while not stop.is_set():
+                heart.tick()
                 try:
                     rest = refresher.step()
                     pause = _BACKOFF_SECONDS
@@ -82,9 +85,9 @@ class Refresher:
         resting = with_descendants(self._quarantine.resting(self._clock()), self._warm.children)
         watched = sorted(model.relation for name, model in self._warm.models.items() if name not in resting)
         if watched and (not self._prepared or read_watermark(self._settings, watched).behind):
-            return self._locked(lambda: self._build(resting))
+            return self._locked(lambda _: self._build(resting))
         if watched and self._new_since_check and self._clock() >= self._next_check:
-            return self._locked(lambda: self._test(resting))
+            return self._locked(lambda lock: self._test(resting, lock))
         self._beat(IDLE, f"resting: {', '.join(sorted(resting))}" if resting else "")
         return _LOOK_SECONDS
 
@@ -96,11 +99,13 @@ class Refresher:
         except (psycopg.Error, ShopError):
             self.journal.close()
 
-    def _locked(self, work: Callable[[], float]) -> float:
+    def _locked(self, work: Callable[[TransformLock], float]) -> float:
         """Do ``work`` while nobody else builds; give up after some seconds, to show a sign of life."""
         try:
-            with transform_lock(self._settings, wait_seconds=_LOCK_SECONDS):
-                return work()
+            with transform_lock(
+                self._settings, wait_seconds=_LOCK_SECONDS, application=self.journal.application
+            ) as lock:
+                return work(lock)
         except LockBusyError:
             self._beat(WAITING, "another transformation is running")
             return 0.0
@@ -127,10 +132,13 @@ class Refresher:
             elif done.succeeded:
                 self._quarantine.succeeded(done.name)
 
-    def _test(self, resting: set[str]) -> float:
+    def _test(self, resting: set[str], lock: TransformLock) -> float:
         self._beat(BUILDING, "testing")
         began = self._clock()
         outcomes = self._warm.test(without=resting)
+        if lock.lost:
+            # Somebody else may have built meanwhile: these tests saw marts of two moments.
+            raise lock_lost()
         seconds = self._clock() - began
         self._reporter.checked(outcomes)
         # Every failure, and what changed; a pass every few minutes would fill the table with what everybody knows.

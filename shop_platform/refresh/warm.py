@@ -20,9 +20,9 @@ _TABLES = {"table", "incremental"}
 class WarmDbt:
     """The dbt project against one warehouse, as the refresher builds it."""
 
-    def __init__(self, settings: Settings, *, schema_prefix: str = "") -> None:
+    def __init__(self, settings: Settings, *, schema_prefix: str = "", application: str = "dbt") -> None:
         target = settings.data_dir / "dbt_target" / "refresher"
-        self._dbt = InProcessDbt(settings, target, schema_prefix=schema_prefix)
+        self._dbt = InProcessDbt(settings, target, schema_prefix=schema_prefix, application=application)
         self.models: dict[str, HotModel] = {}
         self.children: Mapping[str, list[str]] = {}
         self._tests: dict[str, set[str]] = {}

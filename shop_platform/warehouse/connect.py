@@ -9,7 +9,7 @@ from shop_platform.settings import Role, Settings
 
 
 def connect(
-    settings: Settings, role: Role, *, database: str | None = None, autocommit: bool = False
+    settings: Settings, role: Role, *, database: str | None = None, autocommit: bool = False, application: str = ""
 ) -> psycopg.Connection[tuple[object, ...]]:
     """Return a psycopg connection; raise :class:`ShopError` that says which server and role could not be reached."""
     try:
@@ -17,7 +17,7 @@ def connect(
             settings.dsn(role, database),
             autocommit=autocommit,
             connect_timeout=10,
-            application_name=f"shop-{role.value}",
+            application_name=application or f"shop-{role.value}",
             # A peer that vanished without a word (a dropped route, a frozen host) is noticed within half a minute.
             keepalives_idle=10,
             keepalives_interval=5,

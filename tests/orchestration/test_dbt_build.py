@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import psutil
@@ -23,6 +24,7 @@ from shop_platform.warehouse.locks import TRANSFORM_LOCK
 from tests.orchestration.graph import build_all, whole
 from tests.orchestration.shop_day import shop_day
 from tests.support.events import LedgerProducer
+from tests.support.locks import end_the_builder_s_session
 from tests.support.waiting import eventually
 
 # Enough where the subject is the run and not what it builds.
@@ -58,6 +60,10 @@ def test_runs_bring_two_days_to_the_marts_judge_everything_and_leave_to_the_nigh
 
     LedgerProducer(shop.settings).send(shop_day(2))
     ingest_until_end(shop.settings)
+    for clicked in ("dim_products", "kpi_daily"):
+        alone = run(shop.settings, "transform", asset_selection=[dg.AssetKey(["marts", clicked])])
+        assert alone.success, f"{clicked} is right, and what it would be compared with is a day older"
+        assert all(evaluation.passed for evaluation in alone.get_asset_check_evaluations())
     nightly = nightly_keys(load_manifest(ensure_manifest(shop.settings)))
     by_day = run(shop.settings, "transform", asset_selection=sorted(built_models(result) - set(nightly)))
     assert by_day.success
@@ -135,6 +141,33 @@ def test_a_build_waits_while_another_process_builds(shop):
             waiting.kill()
             waiting.wait()
     assert other.closed
+
+
+def test_a_build_whose_lock_went_with_the_server_ends_and_is_started_again(shop):
+    """dbt connects anew for each model and would build on beside whoever got the lock next."""
+    LedgerProducer(shop.settings).send(shop_day())
+    ingest_until_end(shop.settings)
+    with ThreadPoolExecutor(1) as pool, connect(shop.settings, Role.ADMIN) as blocker:
+        blocker.execute("lock table ops.transform_runs in exclusive mode")  # dbt begins by writing there
+        building = pool.submit(run, shop.settings, "transform", asset_selection=[STAGED])
+        eventually(lambda: somebody_waits_for(shop.settings, "ops.transform_runs"))
+        (dbt,) = (each for each in psutil.Process().children(recursive=True) if is_dbt(each))
+        end_the_builder_s_session(shop.settings)
+        eventually(lambda: not dbt.is_running() or dbt.status() == psutil.STATUS_ZOMBIE)
+        blocker.rollback()
+        result = building.result()
+    assert result.success
+    assert [event.event_type_value for event in result.all_events].count("STEP_UP_FOR_RETRY") == 1
+
+
+def is_dbt(process):
+    return "shop_platform.orchestration.dbt_command" in process.cmdline()
+
+
+def somebody_waits_for(settings, relation):
+    with connect(settings, Role.ADMIN, autocommit=True) as admin:
+        waiting = "select 1 from pg_locks where relation = %s::regclass and not granted"
+        return admin.execute(waiting, [relation]).fetchall()
 
 
 def test_dbt_ends_when_the_process_that_started_it_is_killed(fresh_warehouse):

@@ -9,7 +9,7 @@ import dagster as dg
 from shop_platform.events.registry import TOPICS
 from shop_platform.operations.verify import reconcile
 from shop_platform.orchestration import names
-from shop_platform.orchestration.defs.ingestion.assets import RETRY, read_topics
+from shop_platform.orchestration.defs.ingestion.assets import read_topics, tried_again
 from shop_platform.orchestration.defs.ingestion.checks import judge_everything, judge_ledger, ledger_event
 from shop_platform.orchestration.defs.ingestion.drift_checks import judge_drift
 from shop_platform.orchestration.freshness import LEDGER
@@ -23,7 +23,6 @@ from shop_platform.settings import Settings
     owners=[names.TEAM_PLATFORM],
     kinds={"python", "postgres"},
     pool=names.POOL_INGEST,
-    retry_policy=RETRY,
     freshness_policy=LEDGER.policy(),
     metadata={"service_level": LEDGER.reason},
     description="Every raw table up to where its topic ended when the run began; judged by every check of the tables.",
@@ -33,7 +32,8 @@ def all_topics(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Set
     report, tables = read_topics(context, settings, {topic.subject for topic in TOPICS})
     for subject, metadata in tables.items():
         context.log_event(dg.AssetMaterialization(names.raw_key(subject), metadata=metadata))
-    reconciled = reconcile(settings, record=True)
+    with tried_again(context):
+        reconciled = reconcile(settings, record=True)
     context.log_event(ledger_event(reconciled))
     failed = 0
     for result in (*judge_ledger(settings), *judge_drift(settings), *judge_everything(reconciled)):

@@ -1,6 +1,6 @@
 """The dbt project: every model an asset, every dbt test an asset check."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from shop_platform.orchestration import names
 from shop_platform.orchestration.dagster_dbt_light import DagsterDbtCliRuntimeError, DbtCliInvocation, dbt_assets
 from shop_platform.orchestration.dbt_build import dbt_command, exported, failures, new_run_folder
 from shop_platform.orchestration.defs.transformation.translator import ShopTranslator, is_nightly, layer
+from shop_platform.orchestration.partial import tests_of_two_ages
 from shop_platform.settings import Settings
-from shop_platform.warehouse.locks import transform_lock
+from shop_platform.warehouse.locks import LockLostError, transform_lock
 
 OP_NAME = "dbt_build"
 
@@ -43,13 +44,15 @@ def build_dbt_assets(manifest: Mapping[str, Any], screens: Sequence[dg.AssetSpec
         arguments = ["build", "--exclude-resource-type", "unit_test"]
         if config.full_refresh:
             arguments.append("--full-refresh")
-        if nightly.isdisjoint(context.selected_asset_keys):
-            # dbt adds every test that reads a chosen model; those of a nightly one would compare two ages.
-            arguments += ["--exclude", f"tag:{names.TAG_NIGHTLY}+"]
+        # dbt adds every test that reads a chosen model: a click on one mart, or a run that leaves the nightly ones out,
+        # would compare what it builds with what others built before.
+        if waiting := tests_of_two_ages(manifest, models_of(manifest, context.selected_asset_keys)):
+            context.log.info("Left to a run that builds all they read: %s", ", ".join(waiting))
+            arguments += ["--exclude", " ".join(waiting)]
         built: set[dg.AssetKey] = set()
         artifacts = new_run_folder(settings, context.run.run_id)
         # The pool keeps Dagster's own runs apart; the lock also keeps out `shop verify` and a second Dagster.
-        with exported(settings), transform_lock(settings):
+        with exported(settings), transform_lock(settings) as lock:
             invocation = dbt_command(with_adapter=config.column_metadata).cli(
                 arguments, context=context, target_path=artifacts
             )
@@ -57,10 +60,13 @@ def build_dbt_assets(manifest: Mapping[str, Any], screens: Sequence[dg.AssetSpec
             if config.column_metadata:
                 events = events.fetch_row_counts().fetch_column_metadata()
             try:
-                for event in events:
-                    if isinstance(event, dg.Output):
-                        built.add(context.asset_key_for_output(event.output_name))
-                    yield event
+                with lock.guarding(invocation.process.terminate):
+                    for event in events:
+                        if isinstance(event, dg.Output):
+                            built.add(context.asset_key_for_output(event.output_name))
+                        yield event
+            except LockLostError as error:
+                raise build_again() from error
             except DagsterDbtCliRuntimeError as error:
                 raise readable(invocation, error) from error
         for screen in screens:
@@ -69,6 +75,12 @@ def build_dbt_assets(manifest: Mapping[str, Any], screens: Sequence[dg.AssetSpec
                 context.log_event(dg.AssetMaterialization(screen.key, description="Every mart it reads was rebuilt."))
 
     return dbt_models
+
+
+def models_of(manifest: Mapping[str, Any], keys: Collection[dg.AssetKey]) -> list[str]:
+    """Return the unique ids of the models behind ``keys``."""
+    translator = ShopTranslator()
+    return [node["unique_id"] for node in _models(manifest) if translator.get_asset_key(node) in keys]
 
 
 def mart_relations(manifest: Mapping[str, Any], *, nightly: bool) -> list[str]:
@@ -93,6 +105,11 @@ def load_manifest(path: Path) -> dict[str, Any]:
     """Read a manifest."""
     manifest: dict[str, Any] = orjson.loads(path.read_bytes())
     return manifest
+
+
+def build_again() -> dg.RetryRequested:
+    """Return what starts a build again that lost its lock with the server: what it had built is kept."""
+    return dg.RetryRequested(max_retries=2, seconds_to_wait=5)
 
 
 def readable(invocation: DbtCliInvocation, error: DagsterDbtCliRuntimeError) -> dg.Failure:

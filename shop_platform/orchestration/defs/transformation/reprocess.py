@@ -10,10 +10,10 @@ from shop_platform.events.registry import TOPICS
 from shop_platform.orchestration import names
 from shop_platform.orchestration.dagster_dbt_light import DagsterDbtCliRuntimeError
 from shop_platform.orchestration.dbt_build import dbt_command, exported, new_run_folder
-from shop_platform.orchestration.defs.transformation.assets import readable
+from shop_platform.orchestration.defs.transformation.assets import build_again, readable
 from shop_platform.orchestration.defs.transformation.translator import ShopTranslator
 from shop_platform.settings import Settings
-from shop_platform.warehouse.locks import transform_lock
+from shop_platform.warehouse.locks import LockLostError, transform_lock
 
 # Dagster is pinned, so that its beta may not change unseen; every process of it would begin its log with the warning.
 warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
@@ -50,16 +50,19 @@ def build_reprocessing(manifest: Mapping[str, Any], shop_tz: str) -> dg.AssetsDe
         told = days.start if days.start == days.end else f"{days.start} to {days.end}"
         # Not by --vars: dbt would parse the whole project again, which takes longer than many a day takes to build.
         told_dbt = {"SHOP_REPROCESS_FROM": days.start, "SHOP_REPROCESS_TO": days.end}
-        with exported(settings, told_dbt), transform_lock(settings):
+        with exported(settings, told_dbt), transform_lock(settings) as lock:
             invocation = dbt_command(with_adapter=False).cli(
                 ["build", "--exclude-resource-type", "unit_test"],
                 manifest=manifest,
                 target_path=new_run_folder(settings, context.run.run_id),
             )
             try:
-                for event in invocation.stream_raw_events():
-                    if event.raw_event["info"]["name"] == "LogModelResult":
-                        context.log.info(str(event))
+                with lock.guarding(invocation.process.terminate):
+                    for event in invocation.stream_raw_events():
+                        if event.raw_event["info"]["name"] == "LogModelResult":
+                            context.log.info(str(event))
+            except LockLostError as error:
+                raise build_again() from error
             except DagsterDbtCliRuntimeError as error:
                 raise readable(invocation, error) from error
         built = built_models(invocation.get_artifact("run_results.json"))
