@@ -147,8 +147,10 @@ def ingest(
 ) -> None:
     """Read Kafka into PostgreSQL, exactly once; continuously unless --until-end.
 
-    Exit codes: 2 configuration, or something out of reach with --until-end; 3 halted, a person has to decide
-    (`shop offsets list` says about what); 4 stuck, start it again.
+    A topic that needs a person's decision waits (`shop offsets list` says for what), and the others go on.
+
+    Exit codes: 2 configuration, or something out of reach with --until-end; 3 with --until-end, a topic waits for a
+    decision; 4 stuck, start it again.
     """
     settings = _settings()
     if not until_end:
@@ -164,11 +166,12 @@ def ingest(
         return
     if processes > 1:
         raise ShopError("--processes and --until-end do not go together", "--until-end reads with one process.")
-    from shop_platform.ingest.until_end import ingest_until_end
+    from shop_platform.ingest.halts import HaltError
+    from shop_platform.ingest.until_end import read_until_end
     from shop_platform.local.screen import progress_bar
 
     with progress_bar("ingesting", enabled=not json_) as progress:
-        report = ingest_until_end(settings, progress=progress)
+        report = read_until_end(settings, progress=progress)
     if json_:
         _print(json.dumps(report.as_dict()))
     else:
@@ -177,6 +180,8 @@ def ingest(
             f"{totals['messages']:,} messages: {totals['landed']:,} landed, {totals['duplicates']:,} duplicates,"
             f" {totals['dead']:,} dead-lettered in {totals['seconds']:.1f} s"
         )
+    if report.halts:
+        raise HaltError(report.halts)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ import structlog
 
 from shop_platform.children import die_with_parent
 from shop_platform.errors import ShopError
-from shop_platform.ingest.offsets import HaltError
 from shop_platform.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -23,8 +22,8 @@ _POLL_SECONDS = 0.2
 _STOP_SECONDS = 30.0
 _PAUSE_SECONDS = 2.0
 _PAUSE_LIMIT_SECONDS = 60.0
-# Exit codes after which another start would end the same way: a person has to act (2: configuration, 3: a halt).
-_FOR_A_PERSON = {ShopError.exit_code, HaltError.exit_code}
+# The exit code after which another start would end the same way: a person has to mend the configuration.
+_FOR_A_PERSON = ShopError.exit_code
 
 
 @dataclass
@@ -51,7 +50,7 @@ def run_fleet(settings: Settings, processes: int, stop: threading.Event) -> int:
                 ended = member.process.poll()
                 if ended is None:
                     continue
-                if ended in _FOR_A_PERSON:
+                if ended == _FOR_A_PERSON:
                     return ended
                 _again(settings, member, ended)
     finally:

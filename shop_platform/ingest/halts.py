@@ -1,15 +1,16 @@
-"""Why the ingestion stopped and waits for a person: written down, shown, closed when the reason has gone."""
+"""Why a topic waits for a person's decision: written down, shown, closed when the reason has gone."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import structlog
 
+from shop_platform.commands import as_called_here
 from shop_platform.errors import ShopError
 from shop_platform.ingest.batch import Place
 from shop_platform.ingest.offsets import Connection, Mismatch
@@ -19,6 +20,7 @@ from shop_platform.warehouse.connect import connect
 log = structlog.get_logger(__name__)
 
 BURST = "dead_letter_burst"
+MISSING = "topic_missing"
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,19 @@ class Halt:
     resolution: str
 
 
+class HaltError(ShopError):
+    """Topics wait for a person's decision; nothing of them was skipped or read again."""
+
+    exit_code = 3
+
+    def __init__(self, halts: Sequence[Halt]) -> None:
+        super().__init__(
+            "\n".join(halt.message for halt in halts), "\n".join(dict.fromkeys(halt.resolution for halt in halts))
+        )
+
+
 def record_halt(settings: Settings, mismatch: Mismatch) -> None:
-    """Write down why the ingestion stops; the same reason again only renews the row. Never raises."""
+    """Write down why a topic is held; the same reason again only renews the row. Never raises."""
     log.error("ingest_halted", reason=mismatch.reason, topic=mismatch.topic, partition=mismatch.partition)
     try:
         with connect(settings, Role.INGEST) as connection:
@@ -50,7 +63,7 @@ def record_halt(settings: Settings, mismatch: Mismatch) -> None:
                     mismatch.partition,
                     json.dumps(mismatch.detail),
                     mismatch.message,
-                    mismatch.resolution,
+                    as_called_here(settings, mismatch.resolution),
                 ],
             )
     except (ShopError, psycopg.Error) as error:
@@ -67,6 +80,13 @@ def open_halts(connection: Connection, topic: str | None = None) -> list[Halt]:
     return [Halt(*row) for row in rows]
 
 
+def held_by(halts: Collection[Halt], places: Iterable[Place]) -> set[Place]:
+    """Return those of ``places`` that are not read because of ``halts``."""
+    topics = {halt.topic for halt in halts if halt.partition is None}
+    partitions = {(halt.topic, halt.partition) for halt in halts}
+    return {place for place in places if place[0] in topics or place in partitions}
+
+
 def close_halt(connection: Connection, halt_id: int, by: str, because: str) -> None:
     """Mark a halt as resolved by a person or by the facts."""
     connection.execute(
@@ -80,7 +100,7 @@ def close_gone(connection: Connection, places: Collection[Place], writer: str) -
     """Close the halts of partitions that can be read again although nobody accepted anything (Kafka was restored)."""
     topics = {topic for topic, _ in places}
     for halt in open_halts(connection):
-        if halt.reason == BURST or halt.topic not in topics:
+        if halt.reason in {BURST, MISSING} or halt.topic not in topics:
             continue
         if halt.partition is None or (halt.topic, halt.partition) in places:
             close_halt(connection, halt.halt_id, writer, "Kafka and the warehouse agree again")

@@ -19,7 +19,7 @@ from shop_platform.errors import ShopError
 log = structlog.get_logger(__name__)
 
 EXIT_STALLED = 4
-STARTING, RUNNING, WAITING, HALTED = "starting", "running", "waiting", "halted"
+STARTING, RUNNING, WAITING = "starting", "running", "waiting"
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Health:
     lag: int = 0
     rows_per_second: float = 0.0
     partitions: int = 0
+    halted: list[str] = field(default_factory=list)
     ticked_at: float = field(default_factory=time.monotonic)
     progressed_at: float = field(default_factory=time.monotonic)
 
@@ -68,6 +69,7 @@ class Health:
             "reason": self.reason,
             "writer": self.writer,
             "partitions": self.partitions,
+            "halted": self.halted,
             "lag": self.lag,
             "rows_per_second": round(self.rows_per_second, 1),
             "seconds_since_loop": round(now - self.ticked_at, 1),

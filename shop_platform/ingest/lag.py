@@ -12,6 +12,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, T
 
 from shop_platform.events.registry import TOPICS
 from shop_platform.ingest.batch import Place
+from shop_platform.ingest.halts import held_by, open_halts
 from shop_platform.ingest.offsets import Connection
 from shop_platform.ingest.topics import admin_client, unreachable
 from shop_platform.kafka_connect import patiently
@@ -26,10 +27,11 @@ _TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True)
 class PartitionLag:
-    """One partition: where Kafka ends, where the warehouse goes on."""
+    """One partition: where Kafka ends, where the warehouse goes on, whether a person's decision is needed first."""
 
     end_offset: int
     next_offset: int
+    held: bool = False
 
     @property
     def lag(self) -> int:
@@ -62,9 +64,12 @@ def measure_lag(settings: Settings) -> dict[str, dict[int, PartitionLag]]:
     ends = end_offsets(settings)
     with connect(settings, Role.INGEST) as connection:
         stored = stored_offsets(connection)
+        held = held_by(open_halts(connection), ends)
     result: dict[str, dict[int, PartitionLag]] = {}
     for (topic, partition), (low, high) in sorted(ends.items()):
-        result.setdefault(topic, {})[partition] = PartitionLag(high, stored.get((topic, partition), low))
+        result.setdefault(topic, {})[partition] = PartitionLag(
+            high, stored.get((topic, partition), low), (topic, partition) in held
+        )
     return result
 
 

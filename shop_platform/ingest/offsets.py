@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 
-from shop_platform.errors import ShopError
 from shop_platform.ingest.encode import epoch_us
 from shop_platform.warehouse.locks import ERASURE_LOCK
 
@@ -40,20 +39,6 @@ class Mismatch:
     message: str
     resolution: str
     detail: dict[str, Any]
-
-
-class HaltError(ShopError):
-    """The ingestion must not go on without a person's decision; nothing is skipped or read again."""
-
-    exit_code = 3
-
-    def __init__(self, mismatch: Mismatch) -> None:
-        super().__init__(mismatch.message, mismatch.resolution)
-        self.mismatch = mismatch
-
-
-class OffsetMismatchError(HaltError):
-    """Kafka and the warehouse disagree about a topic or a position."""
 
 
 class FencedOutError(Exception):
@@ -119,6 +104,19 @@ def judge_topic(topic: str, topic_id: str, partitions: int, stored: Sequence[Sto
             {"partitions": partitions, "missing": missing},
         )
     return None
+
+
+def judge_missing(topic: str) -> Mismatch:
+    """Return what is said of a topic that Kafka does not have."""
+    return Mismatch(
+        "topic_missing",
+        topic,
+        None,
+        f"Kafka has no topic {topic}: it was deleted or never made",
+        "Does SHOP_KAFKA_BOOTSTRAP point at the right cluster? If it does, `shop topics` makes the topic, and reading"
+        " goes on by itself.",
+        {},
+    )
 
 
 def judge_position(topic: str, row: Stored, low: int, high: int) -> Mismatch | None:

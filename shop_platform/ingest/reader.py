@@ -17,21 +17,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from shop_platform.errors import ShopError
 from shop_platform.events.decode import CONTRACT, Contract
 from shop_platform.ingest.batch import Batch, Mark, PartitionSlice, Place, id_ceiling, sort_messages
-from shop_platform.ingest.breaker import BurstBreaker
-from shop_platform.ingest.halts import close_gone
+from shop_platform.ingest.breaker import BurstBreaker, DeadLetterBurstError
+from shop_platform.ingest.halts import record_halt
+from shop_platform.ingest.holds import Held, Holds
 from shop_platform.ingest.land import highest_id, prepare
-from shop_platform.ingest.offsets import (
-    FencedOutError,
-    OffsetMismatchError,
-    Position,
-    begin_partition,
-    judge_position,
-    judge_topic,
-    stored_positions,
-)
-from shop_platform.ingest.topics import TopicState, topic_states, unreachable
+from shop_platform.ingest.offsets import FencedOutError, Position, begin_partition
 from shop_platform.ingest.write import Written, write_batch
-from shop_platform.kafka_connect import patiently
+from shop_platform.kafka_connect import explain
 from shop_platform.kafka_errors import forbids
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
@@ -39,14 +31,13 @@ from shop_platform.warehouse.partitions import ensure_partitions
 
 log = structlog.get_logger(__name__)
 
-_WATERMARK_TIMEOUT_SECONDS = 10
-
 
 class PartitionReader:
     """One Kafka consumer and the PostgreSQL connection that follows it.
 
     Every batch is one transaction or none. One batch may be committing in a thread of its own while the caller's thread
-    reads the next. Not thread-safe. Use as a context manager.
+    reads the next. What waits for a person's decision is held: it is not read, and the rest goes on
+    (:meth:`review` finds what has to be held or may be read again). Not thread-safe. Use as a context manager.
     """
 
     def __init__(self, settings: Settings, topics: list[str], *, contract: Contract = CONTRACT) -> None:
@@ -54,13 +45,15 @@ class PartitionReader:
         self._settings = settings
         self._topics = topics
         self._contract = contract
-        self._states: dict[str, TopicState] = topic_states(settings, topics)
+        self._owned: set[Place] = set()
         self._committed: dict[Place, Position] = {}
         self._read: dict[Place, Position] = {}
         self._top_ids: dict[Place, bytes] = {}
         self.polled = 0, 0.0
         """How many messages the last step read, and in how many seconds."""
         self._generation = 0
+        # Set when what was read has to be read again from where the warehouse stands.
+        self._stale = False
         self._problem: Exception | None = None
         self._writing: Future[list[Written]] | None = None
         self._settled: list[Written] = []
@@ -96,6 +89,7 @@ class PartitionReader:
                 log_level=3,
             )
         )
+        self._holds = Holds(settings, topics, self._consumer, self._control, self.writer)
 
     def __enter__(self) -> PartitionReader:
         return self
@@ -116,16 +110,17 @@ class PartitionReader:
 
     @property
     def positions(self) -> dict[Place, Position]:
-        """Where each assigned partition stands in the warehouse."""
+        """Where each partition that is read stands in the warehouse."""
         return dict(self._committed)
+
+    @property
+    def held(self) -> dict[Place, Held]:
+        """The assigned partitions that wait for a person's decision."""
+        return self._holds.held
 
     def assign_all(self) -> None:
         """Read every partition of the topics, without a consumer group (the caller knows it is alone)."""
-        self._assign(
-            TopicPartition(topic, partition)
-            for topic in self._topics
-            for partition in range(self._states[topic].partitions)
-        )
+        self._assign(self._holds.all_partitions())
 
     def subscribe(self) -> None:
         """Share the partitions with the other services of the group."""
@@ -133,7 +128,7 @@ class PartitionReader:
         def assigned(_: Consumer, partitions: list[TopicPartition]) -> None:
             # An exception in a librdkafka callback would be lost, so it waits for the next step.
             try:
-                self._assign(partitions)
+                self._assign((partition.topic, partition.partition) for partition in partitions)
             except (ShopError, psycopg.Error, KafkaException) as problem:
                 self._problem = problem
 
@@ -167,9 +162,10 @@ class PartitionReader:
             self._seek(self._read.values())
             polled = []
         batch = self._sort(polled)
-        generation = self._generation
         self._settle()
-        if batch is not None and generation == self._generation:  # else another writer was there first
+        if self._stale:
+            self._place()
+        elif batch is not None:
             self._commit(batch)
         done, self._settled = self._settled, []
         return done
@@ -194,14 +190,11 @@ class PartitionReader:
         with self._control.transaction():
             work(self._control)
 
-    def check_topics(self) -> None:
-        """Raise :class:`OffsetMismatchError` when a topic is no longer the one that is being read."""
-        states = topic_states(self._settings, self._topics)
-        for topic, state in states.items():
-            mismatch = judge_topic(topic, state.topic_id, state.partitions, stored_positions(self._control, topic))
-            if mismatch is not None:
-                raise OffsetMismatchError(mismatch)
-        self._states = states
+    def review(self) -> None:
+        """Hold what has to be held since the last call, and go on with what a person has decided about."""
+        if self._holds.changed(self._owned):
+            self._settle()
+            self._place()
 
     def _sort(self, polled: list[Any]) -> Batch | None:
         messages, ends = polled, []
@@ -213,6 +206,8 @@ class PartitionReader:
                     ends.append(message)
                 else:
                     self._judge_error(message.error())
+        if self._stale:
+            return None
         marks = {
             place: Mark(position.next_offset, position.watermark_us, self._top_ids[place])
             for place, position in self._read.items()
@@ -256,7 +251,12 @@ class PartitionReader:
             written = writing.result()
         except FencedOutError as error:
             log.warning("fenced_out", reason=str(error), writer=self.writer)
-            self._reread()
+            self._stale = True
+            return
+        except DeadLetterBurstError as error:
+            # Nothing of the batch was committed: the other topics' messages are read again.
+            record_halt(self._settings, error.mismatch)
+            self._stale = True
             return
         for done in written:
             place = (done.position.topic, done.position.partition)
@@ -265,13 +265,29 @@ class PartitionReader:
         self._settled += written
         self._after_commit(written)
 
-    def _assign(self, partitions: Iterable[TopicPartition]) -> None:
-        self._take([self._position_of(wanted.topic, wanted.partition) for wanted in partitions])
-        close_gone(self._control, self._read.keys(), self.writer)
-        self._consumer.assign([TopicPartition(*place, self._read[place].next_offset) for place in self._read])
+    def _assign(self, places: Iterable[Place]) -> None:
+        self._owned = set(places)
+        self._place()
 
-    def _take(self, positions: list[Position]) -> None:
+    def _place(self) -> None:
+        """Go on from where the warehouse stands, with every partition of ours that no decision holds."""
+        found = self._holds.look(self._owned)
+        self._breaker.renew(self._control)
+        for known in (self._committed, self._read, self._top_ids):
+            known.clear()
+        self._take(
+            Position(topic, n, at.stored.topic_id, at.stored.next_offset, at.stored.incarnation, at.stored.watermark_us)
+            if at.stored is not None
+            else begin_partition(self._control, topic, n, at.topic_id, at.low, self.writer)
+            for (topic, n), at in found.items()
+        )
+        self._holds.close_gone(self._read.keys())
+        self._consumer.assign([TopicPartition(*place, self._read[place].next_offset) for place in self._read])
+        self._stale = False
+
+    def _take(self, taken: Iterable[Position]) -> None:
         """Go on from ``positions``, whatever was read before."""
+        positions = list(taken)
         self._generation += 1
         ceiling = id_ceiling(time.time_ns() // 1000)
         highest = {topic: highest_id(self._control, topic, ceiling) for topic in {p.topic for p in positions}}
@@ -282,6 +298,8 @@ class PartitionReader:
 
     def _forget(self, place: Place) -> None:
         self._generation += 1
+        self._owned.discard(place)
+        self._holds.forget(place)
         for known in (self._committed, self._read, self._top_ids):
             known.pop(place, None)
 
@@ -289,47 +307,19 @@ class PartitionReader:
         for position in positions:
             self._consumer.seek(TopicPartition(position.topic, position.partition, position.next_offset))
 
-    def _position_of(self, topic: str, partition: int) -> Position:
-        """Return where to go on; raise :class:`OffsetMismatchError` when Kafka and the warehouse disagree."""
-        try:
-            low, high = patiently(
-                lambda: self._consumer.get_watermark_offsets(
-                    TopicPartition(topic, partition), timeout=_WATERMARK_TIMEOUT_SECONDS
-                ),
-                _WATERMARK_TIMEOUT_SECONDS,
-            )
-        except KafkaException as error:
-            raise unreachable(self._settings, error) from error
-        state = self._states[topic]
-        if partition >= state.partitions:  # added since this reader looked
-            state = self._states[topic] = topic_states(self._settings, [topic])[topic]
-        stored = stored_positions(self._control, topic)
-        row = next((row for row in stored if row.partition == partition), None)
-        mismatch = judge_topic(topic, state.topic_id, state.partitions, stored) or (
-            judge_position(topic, row, low, high) if row is not None else None
-        )
-        if mismatch is not None:
-            raise OffsetMismatchError(mismatch)
-        if row is None:
-            return begin_partition(self._control, topic, partition, state.topic_id, low, self.writer)
-        return Position(topic, partition, row.topic_id, row.next_offset, row.incarnation, row.watermark_us)
-
-    def _reread(self) -> None:
-        """Go back to what the warehouse says after another writer moved partitions on."""
-        self._take([self._position_of(topic, partition) for topic, partition in self._committed])
-        self._seek(self._read.values())
-
     def _judge_error(self, error: Any) -> None:
-        code = error.code()
-        if code in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}:
-            self.check_topics()
-        if code in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
-            self.check_topics()
-            for topic, partition in list(self._committed):
-                self._position_of(topic, partition)
+        # A topic that has gone, or a position that Kafka does not have: looked at before reading goes on.
+        if error.code() in {
+            KafkaError.UNKNOWN_TOPIC_OR_PART,
+            KafkaError._UNKNOWN_TOPIC,
+            KafkaError._UNKNOWN_PARTITION,
+            KafkaError._AUTO_OFFSET_RESET,
+            KafkaError.OFFSET_OUT_OF_RANGE,
+        }:
+            self._stale = True
         if forbids(error):
             cause = KafkaException(error)
-            raise unreachable(self._settings, cause) from cause
+            raise explain(self._settings, cause) from cause
         if error.fatal():
             raise ShopError(f"The Kafka client gave up: {error.str()}", "See the broker's log.", exit_code=1)
         log.warning("kafka_error", error=error.str(), retriable=error.retriable())

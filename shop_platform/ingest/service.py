@@ -16,10 +16,8 @@ from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPICS
 from shop_platform.ingest.appetite import Appetite
 from shop_platform.ingest.behind import BehindWatch
-from shop_platform.ingest.halts import record_halt
-from shop_platform.ingest.health import HALTED, RUNNING, STARTING, WAITING, Health, HealthServer, Watchdog
+from shop_platform.ingest.health import RUNNING, STARTING, WAITING, Health, HealthServer, Watchdog
 from shop_platform.ingest.lag import HEARTBEAT_SECONDS
-from shop_platform.ingest.offsets import HaltError
 from shop_platform.ingest.reader import PartitionReader
 from shop_platform.ingest.report import DagsterReporter
 from shop_platform.ingest.tuning import tuned_interpreter
@@ -30,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 _BACKOFF_SECONDS = 1.0
 _BACKOFF_LIMIT_SECONDS = 15.0
-_CHECK_TOPICS_SECONDS = 5.0
+_REVIEW_SECONDS = 5.0
 _SUMMARY_SECONDS = 30.0
 Progress = Callable[[int, int], None]
 
@@ -38,9 +36,9 @@ Progress = Callable[[int, int], None]
 def run_service(settings: Settings, stop: threading.Event, progress: Progress | None = None) -> None:
     """Ingest until ``stop`` is set; ``progress`` gets (messages done, messages done and waiting) as it goes.
 
-    A PostgreSQL or Kafka outage is waited out with growing pauses; whatever was not committed is read again. A
-    :class:`~shop_platform.ingest.offsets.HaltError` ends the service: it needs a person's decision. A process that is
-    stuck ends itself with exit code 4.
+    A PostgreSQL or Kafka outage is waited out with growing pauses; whatever was not committed is read again. A topic
+    that needs a person's decision is held and the others go on; it goes on by itself once the decision was made. A
+    process that is stuck ends itself with exit code 4.
     """
     health = Health()
     reporter = DagsterReporter(settings)
@@ -56,10 +54,6 @@ def run_service(settings: Settings, stop: threading.Event, progress: Progress | 
             try:
                 _serve(settings, stop, reporter, health, progress)
                 continue
-            except HaltError as error:
-                health.state, health.reason = HALTED, error.message
-                record_halt(settings, error.mismatch)
-                raise
             except (psycopg.OperationalError, psycopg.InterfaceError, KafkaException) as error:
                 reason = str(error).splitlines()[0]
             except ShopError as error:
@@ -101,7 +95,7 @@ def _serve(
 
 
 class _Pulse:
-    """Writes the sign of life and the lag every two seconds, looks whether the topics are still the same ones."""
+    """Writes the sign of life and the lag every two seconds, looks every five what has to be held or may go on."""
 
     def __init__(self, reader: PartitionReader, health: Health, behind: BehindWatch) -> None:
         self._reader = reader
@@ -134,8 +128,8 @@ class _Pulse:
         self._rows, self._since, self._next_beat = 0, now, now + HEARTBEAT_SECONDS
         self._tell(rate)
         if now >= self._next_check:
-            self._next_check = now + _CHECK_TOPICS_SECONDS
-            self._reader.check_topics()
+            self._next_check = now + _REVIEW_SECONDS
+            self._reader.review()
         if now >= self._next_summary and (self._rows_in_summary or self._dead):
             log.info(
                 "ingested", rows=self._rows_in_summary, dead_letters=self._dead, lag=self._health.lag,
@@ -145,21 +139,24 @@ class _Pulse:
             self._next_summary = now + _SUMMARY_SECONDS
 
     def _tell(self, rate: float) -> None:
-        positions, ends = self._reader.positions, self._reader.end_offsets()
+        positions, held = self._reader.positions, self._reader.held
+        standing = {place: (positions[place].next_offset, end) for place, end in self._reader.end_offsets().items()}
+        reads = sum(max(end - offset, 0) for offset, end in standing.values())
+        standing |= {place: (each.next_offset, each.end_offset) for place, each in held.items()}
         behind: Counter[str] = Counter()
-        for (topic, partition), end in ends.items():
-            behind[topic] += max(end - positions[topic, partition].next_offset, 0)
+        for (topic, _), (offset, end) in standing.items():
+            behind[topic] += max(end - offset, 0)
         self.lag_by_topic, lag = dict(behind), behind.total()
         health = self._health
-        if positions:
+        if positions or held:
             health.state = RUNNING
-        self.known = self.done + lag
-        health.lag, health.rows_per_second, health.partitions = lag, rate, len(positions)
-        if not lag:
+        self.known = self.done + reads
+        # What is held waits for a person: a process that reads nothing of it is not stuck.
+        health.lag, health.rows_per_second, health.partitions = reads, rate, len(positions)
+        health.halted = sorted({each.mismatch.message for each in held.values()})
+        if not reads:
             health.progress()
-        since = self._behind.since(
-            {place: positions[place].next_offset for place, end in ends.items() if end > positions[place].next_offset}
-        )
+        since = self._behind.since({place: offset for place, (offset, end) in standing.items() if end > offset})
         partitions = json.dumps([f"{topic}/{partition}" for topic, partition in sorted(positions)])
 
         def write(connection: psycopg.Connection[tuple[object, ...]]) -> None:
@@ -179,10 +176,7 @@ class _Pulse:
                     " when kafka_lag.next_offset = excluded.next_offset"
                     " then coalesce(excluded.behind_since, kafka_lag.behind_since) else excluded.behind_since end,"
                     " end_offset = excluded.end_offset, next_offset = excluded.next_offset, measured_at = now()",
-                    [
-                        (*place, end, positions[place].next_offset, since.get(place))
-                        for place, end in sorted(ends.items())
-                    ],
+                    [(*place, end, offset, since.get(place)) for place, (offset, end) in sorted(standing.items())],
                 )
 
         self._reader.execute(write)

@@ -99,8 +99,16 @@ def topic_states(settings: Settings, names: list[str]) -> dict[str, TopicState]:
 
     Raises :class:`ShopError` naming the topics that do not exist.
     """
+    found = states_of_existing(settings, names)
+    if missing := sorted(set(names) - found.keys()):
+        raise ShopError(f"Kafka has no topic {', '.join(missing)}", "Create the topics with `shop topics`.")
+    return found
+
+
+def states_of_existing(settings: Settings, names: list[str]) -> dict[str, TopicState]:
+    """Return id and number of partitions of those of ``names`` that exist."""
     admin = admin_client(settings)
-    found, missing = {}, []
+    found = {}
     for name, future in admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_SECONDS).items():
         try:
             topic = future.result(_RESULT_SECONDS)
@@ -108,7 +116,4 @@ def topic_states(settings: Settings, names: list[str]) -> dict[str, TopicState]:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise unreachable(settings, error) from error
-            missing.append(name)
-    if missing:
-        raise ShopError(f"Kafka has no topic {', '.join(sorted(missing))}", "Create the topics with `shop topics`.")
     return found

@@ -10,9 +10,9 @@ from typing import Any
 
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPIC_BY_NAME, TOPICS
-from shop_platform.ingest.halts import record_halt
+from shop_platform.ingest.batch import Place
+from shop_platform.ingest.halts import Halt, HaltError, held_by, open_halts
 from shop_platform.ingest.lag import alive_services, end_offsets, stored_offsets
-from shop_platform.ingest.offsets import HaltError
 from shop_platform.ingest.reader import PartitionReader
 from shop_platform.ingest.tuning import tuned_interpreter
 from shop_platform.settings import Role, Settings
@@ -21,6 +21,7 @@ from shop_platform.warehouse.partitions import ensure_partitions
 
 _POLL_SECONDS = 0.25
 Progress = Callable[[int, int], None]
+Behind = Callable[[dict[Place, int], Collection[Place]], int]
 
 
 @dataclass
@@ -38,11 +39,12 @@ class SubjectReport:
 
 @dataclass
 class IngestReport:
-    """What one call did, per subject."""
+    """What one call did, per subject; ``halts`` are those of its topics that wait for a person's decision."""
 
     by_subject: dict[str, SubjectReport]
     waited_for_service: bool
     seconds: float
+    halts: list[Halt] = field(default_factory=list)
 
     @property
     def messages(self) -> int:
@@ -55,7 +57,12 @@ class IngestReport:
             name: sum(getattr(report, name) for report in self.by_subject.values())
             for name in ("messages", "landed", "duplicates", "dead", "lag")
         }
-        return totals | {"seconds": round(self.seconds, 3), "waited_for_service": self.waited_for_service}
+        halts = [vars(halt) for halt in self.halts]
+        return totals | {
+            "seconds": round(self.seconds, 3),
+            "waited_for_service": self.waited_for_service,
+            "halts": halts,
+        }
 
 
 def ingest_until_end(
@@ -65,11 +72,26 @@ def ingest_until_end(
     progress: Progress | None = None,
     timeout_seconds: float = 600,
 ) -> IngestReport:
+    """Do what :func:`read_until_end` does; raise :class:`HaltError` in the end when a topic waits for a decision."""
+    report = read_until_end(settings, subjects=subjects, progress=progress, timeout_seconds=timeout_seconds)
+    if report.halts:
+        raise HaltError(report.halts)
+    return report
+
+
+def read_until_end(
+    settings: Settings,
+    *,
+    subjects: Collection[str] | None = None,
+    progress: Progress | None = None,
+    timeout_seconds: float = 600,
+) -> IngestReport:
     """Ingest everything up to the present end of the topics and return what was done.
 
     While a continuous service is alive this call only waits until that service has passed the same ends: two readers
-    of one partition would but fence each other out. ``progress`` gets (messages done, messages in all). Raises
-    :class:`ShopError` when ``timeout_seconds`` pass without reaching the end.
+    of one partition would but fence each other out. What waits for a person's decision is left where it is, and told
+    in the report. ``progress`` gets (messages done, messages in all). Raises :class:`ShopError` when
+    ``timeout_seconds`` pass without reaching the end.
     """
     started = time.monotonic()
     topics = [topic.name for topic in TOPICS if subjects is None or topic.subject in subjects]
@@ -81,29 +103,33 @@ def ingest_until_end(
         begin = {key: before.get(key, low) for key, (low, _) in targets.items()}
         total = sum(max(high - begin[key], 0) for key, (_, high) in targets.items())
 
-        def behind(now: dict[tuple[str, int], int]) -> int:
-            return sum(max(high - now.get(key, begin[key]), 0) for key, (_, high) in targets.items())
+        def behind(now: dict[Place, int], held: Collection[Place]) -> int:
+            return sum(
+                max(high - now.get(place, begin[place]), 0) for place, (_, high) in targets.items() if place not in held
+            )
 
         deadline = time.monotonic() + timeout_seconds
         if waits:
             # A service that runs for years asked for partitions when it started; the daily job asks every day.
             ensure_partitions(connection)
-            waits = _wait(connection, behind, total, progress, deadline)
+            waits = _wait(connection, targets, behind, total, progress, deadline)
         if not waits:
             _read(settings, topics, behind, total, progress, deadline)
         report = _report(connection, topics, targets, int(str(ledger_start[0])) if ledger_start else 0)
-    return IngestReport(report, waits, time.monotonic() - started)
+        halts = [halt for halt in open_halts(connection) if halt.topic in topics]
+    return IngestReport(report, waits, time.monotonic() - started, halts)
 
 
 def _wait(
     connection: Any,
-    behind: Callable[[dict[tuple[str, int], int]], int],
+    targets: Collection[Place],
+    behind: Behind,
     total: int,
     progress: Progress | None,
     deadline: float,
 ) -> bool:
     """Wait until the living service has passed the targets; return False when it is alive no more."""
-    while (left := behind(stored_offsets(connection))) > 0:
+    while (left := behind(stored_offsets(connection), held_by(open_halts(connection), targets))) > 0:
         if progress:
             progress(total - left, total)
         _check(deadline, left)
@@ -118,23 +144,19 @@ def _wait(
 def _read(
     settings: Settings,
     topics: list[str],
-    behind: Callable[[dict[tuple[str, int], int]], int],
+    behind: Behind,
     total: int,
     progress: Progress | None,
     deadline: float,
 ) -> None:
-    try:
-        with tuned_interpreter(), PartitionReader(settings, topics) as reader:
-            reader.assign_all()
-            while (left := behind({place: p.next_offset for place, p in reader.positions.items()})) > 0:
-                if progress:
-                    progress(total - left, total)
-                _check(deadline, left)
-                reader.step(settings.ingest_batch_messages, settings.ingest_linger_ms / 1000)
-            reader.drain()
-    except HaltError as error:
-        record_halt(settings, error.mismatch)
-        raise
+    with tuned_interpreter(), PartitionReader(settings, topics) as reader:
+        reader.assign_all()
+        while (left := behind({place: p.next_offset for place, p in reader.positions.items()}, reader.held)) > 0:
+            if progress:
+                progress(total - left, total)
+            _check(deadline, left)
+            reader.step(settings.ingest_batch_messages, settings.ingest_linger_ms / 1000)
+        reader.drain()
     if progress:
         progress(total, total)
 
@@ -149,7 +171,7 @@ def _check(deadline: float, left: int) -> None:
 
 
 def _report(
-    connection: Any, topics: list[str], targets: dict[tuple[str, int], tuple[int, int]], after_batch: int
+    connection: Any, topics: list[str], targets: dict[Place, tuple[int, int]], after_batch: int
 ) -> dict[str, SubjectReport]:
     reports = {TOPIC_BY_NAME[topic].subject: SubjectReport() for topic in topics}
     rows = connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import signal
 import sys
@@ -14,10 +15,12 @@ from types import FrameType
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from shop_platform.children import Restarts
 from shop_platform.errors import ShopError
 from shop_platform.ingest.topics import ensure_topics
-from shop_platform.ingest.until_end import ingest_until_end
+from shop_platform.ingest.until_end import read_until_end
 from shop_platform.local import services
 from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.local.processes import Supervisor, tree_memory
@@ -33,6 +36,8 @@ from shop_platform.warehouse.migrate import migrate
 
 _REFRESH_SECONDS = 2.0
 _LIVE_BEFORE_VERIFY_SECONDS = 8.0
+# A run that takes longer is left to itself: Dagster ends what hangs.
+_BUILD_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,18 @@ class DemoOptions:
 
 
 @dataclass
+class _Step:
+    """A step under way: its bar, and what keeps it from being a success, if something does."""
+
+    bar: Progress
+    problem: str = ""
+
+    def show(self, done: int, total: int) -> None:
+        """Draw how far it is."""
+        self.bar.update(self.bar.task_ids[0], completed=done, total=total or None, count=f"{done:,} / {total:,}")
+
+
+@dataclass
 class _Steps:
     """Shows each step while it runs, and remembers how long it took."""
 
@@ -54,7 +71,7 @@ class _Steps:
     timings: dict[str, float] = field(default_factory=dict)
 
     @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[Progress]:
+    def step(self, name: str) -> Iterator[_Step]:
         started = time.monotonic()
         bar = Progress(
             SpinnerColumn(),
@@ -66,15 +83,15 @@ class _Steps:
             transient=True,
             disable=not self.console.is_terminal,
         )
+        step = _Step(bar)
         with bar:
             bar.add_task(name, total=None, count="")
-            yield bar
+            yield step
         self.timings[name] = time.monotonic() - started
-        self.console.print(f"[green]✓[/] {name:<36}[dim]{self.timings[name]:6.1f} s[/]", highlight=False)
-
-
-def _show(bar: Progress, done: int, total: int) -> None:
-    bar.update(bar.task_ids[0], completed=done, total=total or None, count=f"{done:,} / {total:,}")
+        mark = "[bold red]✗[/]" if step.problem else "[green]✓[/]"
+        self.console.print(f"{mark} {name:<36}[dim]{self.timings[name]:6.1f} s[/]", highlight=False)
+        if step.problem:
+            self.console.print(Text(step.problem, "bold red"), soft_wrap=True)
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -136,14 +153,14 @@ class _Demo:
     def run(self, notes: list[str]) -> int:
         self._start_core()
         self._load_history()
-        self._materialize()
+        built = self._materialize()
         self.supervisor.start(services.refresher(self.settings))
         if self.options.rate > 0:
             self.supervisor.start(services.live_shop(self.settings, self.options.rate))
         with self.steps.step("dashboard ready"):
             self.supervisor.wait_ready("dashboard")
         if self.options.exit_after:
-            return self._verify()
+            return self._verify() or (0 if built else 1)
         self._watch(notes)
         return 0
 
@@ -170,19 +187,21 @@ class _Demo:
             arguments = ["--days", str(self.options.days), "--seed", str(self.options.seed), "--progress-json"]
             if self.options.orders_per_day:
                 arguments += ["--orders-per-day", str(self.options.orders_per_day)]
-            with self.steps.step(f"{self.options.days} days of history into Kafka") as bar:
+            with self.steps.step(f"{self.options.days} days of history into Kafka") as step:
                 run_task(
                     "history",
                     [sys.executable, "-m", "shop_platform.cli", "generate", "history", *arguments],
                     self.settings.process_environment(),
                     self.settings.data_dir / "logs",
-                    lambda done, total: _show(bar, done, total),
+                    step.show,
                 )
-        with self.steps.step("ingested exactly once") as bar:
+        with self.steps.step("ingested exactly once") as step:
             self.supervisor.wait_ready("ingest")
-            ingest_until_end(self.settings, progress=lambda done, total: _show(bar, done, total))
+            halts = read_until_end(self.settings, progress=step.show).halts
+            step.problem = "\n".join(f"HALTED  {halt.message}\n        {halt.resolution}" for halt in halts)
 
-    def _materialize(self) -> None:
+    def _materialize(self) -> bool:
+        """Build everything once; return whether that went well. What failed can be looked at in Dagster."""
         with self.steps.step("Dagster ready"):
             for name in ("dagster-ingestion", "dagster-warehouse", "dagster-web"):
                 self.supervisor.wait_ready(name)
@@ -193,17 +212,17 @@ class _Demo:
                     self.supervisor.start(service)
             self.supervisor.wait_ready("dagster-daemon")
         self.supervisor.start(services.dashboard(self.settings))
-        with self.steps.step("every asset and check materialized") as bar:
-            outcome = wait_for_run(
-                self.settings, run_id, on_event=lambda done, total: _show(bar, done, total), timeout_seconds=900
-            )
-        if not outcome.succeeded:
-            raise ShopError(
-                f"The Dagster run {run_id} ended as {outcome.status} at {', '.join(outcome.failed_steps) or '?'}:"
-                f" {outcome.error or 'no error was recorded'}",
-                f"See {self.settings.dagster_url}/runs/{run_id} (start the stack with `shop up`).",
-                exit_code=1,
-            )
+        with self.steps.step("every asset and check materialized") as step:
+            outcome = wait_for_run(self.settings, run_id, on_event=step.show, timeout_seconds=_BUILD_SECONDS)
+            if not outcome.succeeded:
+                # It is no error of the command's: the stack stays up, and the run can be looked at and repeated there.
+                step.problem = (
+                    f"The Dagster run {run_id} ended as {outcome.status} at {', '.join(outcome.failed_steps) or '?'}:"
+                    f" {outcome.error or 'no error was recorded'}"
+                )
+                if not self.options.exit_after:
+                    step.problem += f"\nSee {self.settings.dagster_url}/runs/{run_id}"
+        return outcome.succeeded
 
     def _verify(self) -> int:
         console = self.steps.console
@@ -233,6 +252,29 @@ class _Demo:
                 )
         return 0 if i1.holds and i1.hours.holds and i2.holds else 1
 
+    def _tend_postgres(self, restarts: Restarts) -> list[str]:
+        """Start PostgreSQL again when it has ended; return what happened."""
+        process = self.postgres.process
+        happened = []
+        if restarts.not_before is None and (process is None or process.poll() is not None):
+            pause = restarts.ended()
+            happened.append("PostgreSQL ended and is started again" + (f" in {pause:.0f} s" if pause else ""))
+        if restarts.due():
+            try:
+                self.postgres.start()
+            except ShopError as error:
+                restarts.ended()
+                happened.append(f"PostgreSQL could not be started: {error.message}")
+        return happened
+
+    def _log(self, note: str) -> None:
+        """Keep what happened where it can be read later, and say it where no screen is drawn."""
+        at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        with (self.settings.data_dir / "logs" / "stack.log").open("a", encoding="utf-8") as log:
+            log.write(f"{at} {note}\n")
+        if not self.steps.console.is_terminal:
+            self.steps.console.print(f"{at} {note}", markup=False, soft_wrap=True)
+
     def _memory(self) -> dict[str, int]:
         process = self.postgres.process
         memory = {"postgres": tree_memory(process.pid) if process else 0, **self.supervisor.memory()}
@@ -256,11 +298,11 @@ class _Demo:
             if console.is_terminal
             else (contextlib.nullcontext()) as live
         ):
+            restarts = Restarts()
             while True:
-                notes += self.supervisor.tend()
-                if self.postgres.process is None or self.postgres.process.poll() is not None:
-                    notes.append("PostgreSQL ended and was started again")
-                    self.postgres.start()
+                for note in [*self._tend_postgres(restarts), *self.supervisor.tend()]:
+                    notes.append(note)
+                    self._log(note)
                 if live is not None:
                     shown = live_screen(collect(self.settings, ledger), urls, self._memory(), notes)
                     live.update(shown, refresh=True)

@@ -13,17 +13,20 @@ from pathlib import Path
 
 import psutil
 
-from shop_platform.children import die_with_parent
+from shop_platform.children import Restarts, die_with_parent
 from shop_platform.errors import ShopError
 
 _TAIL_LINES = 8
-_RESTART_PAUSE_SECONDS = 2.0
-_MOST_RESTARTS = 5
+_FROZEN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Service:
-    """A long-running child: how to start it and how to tell that it is ready."""
+    """A long-running child: how to start it and how to tell that it is ready.
+
+    ``port`` is the loopback port that it listens on, if it does: no other program may answer there. ``folder`` is where
+    it is started; ``None``: where its supervisor was.
+    """
 
     name: str
     argv: Sequence[str]
@@ -32,14 +35,16 @@ class Service:
     ready_within_seconds: float = 90
     stop_within_seconds: float = 15
     url: str | None = None
+    port: int | None = None
+    folder: Path | None = None
 
 
 @dataclass
 class _Child:
     service: Service
     process: subprocess.Popen[bytes]
-    restarts: int = 0
-    not_before: float = 0.0
+    restarts: Restarts = field(default_factory=Restarts)
+    stopped_at: float | None = None
 
 
 class Supervisor:
@@ -57,7 +62,11 @@ class Supervisor:
         self._children[service.name] = _Child(service, self._spawn(service))
 
     def wait_ready(self, name: str) -> None:
-        """Wait until the service answers; raise :class:`ShopError` with the end of its log when it does not."""
+        """Wait until the service answers; raise :class:`ShopError` with the end of its log when it does not.
+
+        What answers is this child or one of its children: a service of another stack that came first to its port is
+        an error, whatever it answers.
+        """
         child = self._children[name]
         deadline = time.monotonic() + child.service.ready_within_seconds
         while not child.service.ready():
@@ -74,25 +83,57 @@ class Supervisor:
                     exit_code=1,
                 )
             time.sleep(0.15)
+        self._refuse_strangers(child)
 
     def tend(self) -> list[str]:
-        """Start again what has died; return what happened, as sentences. Raises after five restarts of one child."""
+        """Start again what has died, with growing pauses, and end what is frozen; return sentences of what happened."""
         happened = []
         for name, child in self._children.items():
             code = child.process.poll()
-            if code is None or time.monotonic() < child.not_before:
+            if code is None:
+                if self._is_frozen(child):
+                    child.process.kill()
+                    happened.append(f"{name} was stopped for {_FROZEN_SECONDS:.0f} s (SIGSTOP) and is killed")
                 continue
-            if child.restarts >= _MOST_RESTARTS:
-                raise ShopError(
-                    f"'{name}' died {_MOST_RESTARTS + 1} times, last with code {code}:\n{self.tail(name)}",
-                    f"Its log: {self.log_path(name)}",
-                    exit_code=1,
-                )
-            child.restarts += 1
-            child.not_before = time.monotonic() + _RESTART_PAUSE_SECONDS * child.restarts
-            child.process = self._spawn(child.service)
-            happened.append(f"{name} ended with code {code} and was started again")
+            child.stopped_at = None
+            if child.restarts.not_before is None:
+                pause = child.restarts.ended()
+                happened.append(self._ended(name, child, code, pause))
+            if child.restarts.due():
+                child.process = self._spawn(child.service)
         return happened
+
+    def _ended(self, name: str, child: _Child, code: int, pause: float) -> str:
+        if not pause:
+            return f"{name} ended with code {code} and was started again"
+        return (
+            f"{name} ended with code {code}, {child.restarts.recent} times in 5 minutes; it starts again in"
+            f" {pause:.0f} s. Its log: {self.log_path(name)}"
+        )
+
+    def _is_frozen(self, child: _Child) -> bool:
+        """Tell whether the child has been stopped for a while: it neither works nor ends, and may hold locks."""
+        try:
+            stopped = psutil.Process(child.process.pid).status() == psutil.STATUS_STOPPED
+        except psutil.Error:
+            stopped = False
+        if not stopped:
+            child.stopped_at = None
+        elif child.stopped_at is None:
+            child.stopped_at = time.monotonic()
+        return child.stopped_at is not None and time.monotonic() - child.stopped_at >= _FROZEN_SECONDS
+
+    def _refuse_strangers(self, child: _Child) -> None:
+        if child.service.port is None:
+            return
+        strangers = listeners(child.service.port) - tree(child.process.pid)
+        if strangers:
+            raise ShopError(
+                f"Port {child.service.port} of '{child.service.name}' is also held by process {min(strangers)}, which"
+                " is not of this stack",
+                "End that program, or start again: ports that are taken are passed over.",
+                exit_code=1,
+            )
 
     def stop_all(self) -> None:
         """End every child, the youngest first, and whatever they started."""
@@ -119,6 +160,7 @@ class Supervisor:
         with self.log_path(service.name).open("ab") as log:
             return subprocess.Popen(
                 list(service.argv),
+                cwd=service.folder,
                 env=os.environ | dict(service.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -126,6 +168,27 @@ class Supervisor:
                 start_new_session=True,
                 preexec_fn=die_with_parent(),  # noqa: PLW1509 - only prctl and signal are called
             )
+
+
+def tree(pid: int) -> set[int]:
+    """Return ``pid`` and its descendants."""
+    try:
+        return {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+    except psutil.Error:
+        return {pid}
+
+
+def listeners(port: int) -> set[int]:
+    """Return the processes that listen on the TCP ``port``, as far as this user may see them."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.Error:  # macOS lets only root ask about others
+        return set()
+    return {
+        each.pid
+        for each in connections
+        if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port and each.pid
+    }
 
 
 def tree_memory(pid: int) -> int:

@@ -55,6 +55,7 @@ def broker(settings: Settings, port: int) -> Service:
         settings.process_environment(),
         ready=port_ready(port),
         ready_within_seconds=_START_SECONDS,
+        port=port,
     )
 
 
@@ -101,4 +102,5 @@ def dashboard(settings: Settings) -> Service:
         ready=http_ready(f"{url}/healthz"),
         ready_within_seconds=_START_SECONDS,
         url=url,
+        port=settings.dashboard_port,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psycopg
 
 from shop_platform.orchestration import names
-from shop_platform.orchestration.defs.ingestion.checks import DEAD_LETTERS, HOURS, RECONCILED
+from shop_platform.orchestration.defs.ingestion.checks import DEAD_LETTERS, HOURS, NOT_HALTED, RECONCILED
 from shop_platform.refresh.attempts import CHECK as REFRESHED
 
 CRITICAL, WARNING = "critical", "warning"
@@ -25,6 +25,7 @@ _RUNBOOK_OF_CHECK = {
     RECONCILED: "invariant-broken",
     HOURS: "invariant-broken",
     DEAD_LETTERS: "dead-letters",
+    NOT_HALTED: "halted",
     REFRESHED: "refresher",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def dagster_services(settings: Settings, *, code_ports: Mapping[str, int], web_p
     variables = environment(settings)
     workspace_file = str(home(settings) / "workspace.yaml")
     url = f"http://{HOST}:{web_port}"
-    return [
+    made = [
         *(_code_server(location, port, variables) for location, port in code_ports.items()),
         Service(
             "dagster-web",
@@ -140,6 +141,7 @@ def dagster_services(settings: Settings, *, code_ports: Mapping[str, int], web_p
             ready=location_ready(url),
             ready_within_seconds=_START_SECONDS,
             url=url,
+            port=web_port,
         ),
         Service(
             "dagster-daemon",
@@ -149,6 +151,9 @@ def dagster_services(settings: Settings, *, code_ports: Mapping[str, int], web_p
             ready_within_seconds=_START_SECONDS,
         ),
     ]
+    # Dagster takes the variables of a file .env in the folder where it is started for its own. In a checkout that file
+    # holds the passwords of the containers.
+    return [replace(service, folder=home(settings)) for service in made]
 
 
 def _code_server(location: str, port: int, variables: dict[str, str]) -> Service:
@@ -165,6 +170,7 @@ def _code_server(location: str, port: int, variables: dict[str, str]) -> Service
         ready_within_seconds=_START_SECONDS,
         # On SIGTERM it waits up to a minute for a running dbt; what dbt had not committed is rolled back.
         stop_within_seconds=4,
+        port=port,
     )
 
 

@@ -9,17 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from contextlib import contextmanager
 
 import httpx
 import psutil
 from confluent_kafka.admin import NewPartitions
 
-from shop_platform.ingest.topics import admin_client, ensure_topics
+from shop_platform.ingest.decisions import accept
+from shop_platform.ingest.topics import admin_client
 from shop_platform.operations.reconcile import reconcile
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
-from tests.support.events import LedgerProducer, page_view
+from tests.support.events import LedgerProducer, page_view, refund
 from tests.support.waiting import eventually
 
 
@@ -55,9 +57,13 @@ def shares(settings):
     return [row[0] for row in rows]
 
 
-def landed(settings):
+def count(settings, table):
     with connect(settings, Role.ADMIN) as admin:
-        return admin.execute("select count(*) from raw.web").fetchone()[0]
+        return admin.execute(f"select count(*) from {table}").fetchone()[0]
+
+
+def landed(settings):
+    return count(settings, "raw.web")
 
 
 def test_members_share_all_partitions_evenly_and_a_killed_one_is_replaced_without_loss(shop):
@@ -79,14 +85,28 @@ def test_members_share_all_partitions_evenly_and_a_killed_one_is_replaced_withou
     assert reconcile(shop.settings).holds
 
 
-def test_a_halt_of_one_member_ends_the_fleet_with_its_exit_code(shop):
-    with fleet(shop.settings) as process:
-        admin = admin_client(shop.settings)
-        admin.delete_topics(["shop.web"])["shop.web"].result(10)
-        ensure_topics(shop.settings)
-        assert process.wait(90) == 3
-    with connect(shop.settings, Role.ADMIN) as admin:
-        assert admin.execute("select distinct reason from ops.ingest_halts").fetchall() == [("topic_recreated",)]
+def test_a_halt_holds_its_topic_in_every_member_and_all_go_on_once_a_person_has_decided(shop):
+    settings = shop.settings.model_copy(update={"ingest_dead_letter_burst": 50, "ingest_batch_messages": 20})
+    with fleet(settings) as process:
+        producer = LedgerProducer(settings)
+        for _ in range(200):
+            producer.send_raw("shop.web", b"{", str(uuid.uuid4()), partition=0)
+        producer.flush()
+
+        def held():
+            with connect(settings, Role.ADMIN) as admin:
+                owned = [row[0] for row in admin.execute("select partitions from ops.ingest_services").fetchall()]
+            return len(owned) == 2 and not any(place.startswith("shop.web/") for places in owned for place in places)
+
+        eventually(held)
+        LedgerProducer(settings, "later").send([*(page_view(n) for n in range(60)), *(refund(1) for _ in range(7))])
+        eventually(lambda: count(settings, "raw.returns") == 7)
+        assert landed(settings) == 0 and count(settings, "ops.dead_letters") < 50
+
+        accept(settings, "shop.web", None, by="ada", because="test")
+        eventually(lambda: (landed(settings), count(settings, "ops.dead_letters")) == (60, 200))
+        assert process.poll() is None
+    assert reconcile(settings).holds
 
 
 def test_each_member_has_a_health_endpoint_of_its_own(shop):

@@ -12,13 +12,15 @@ from contextlib import contextmanager
 import httpx
 
 from shop_platform.ingest.behind import BehindWatch
+from shop_platform.ingest.decisions import accept
 from shop_platform.ingest.lag import services_alive
+from shop_platform.ingest.topics import admin_client, ensure_topics
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.local.ports import any_free
 from shop_platform.operations.reconcile import reconcile
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
-from tests.support.events import LedgerProducer, page_view
+from tests.support.events import LedgerProducer, page_view, refund
 from tests.support.waiting import eventually
 
 
@@ -99,19 +101,60 @@ def test_postgres_going_away_is_waited_out(shop):
     assert reconcile(shop.settings).holds
 
 
-def test_a_halted_service_ends_with_3_and_a_sentence_and_its_endpoint_says_why(shop):
+def query(settings, statement):
+    with connect(settings, Role.ADMIN, autocommit=True) as admin:
+        cursor = admin.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def test_a_topic_that_halts_waits_alone_and_goes_on_by_itself_once_a_person_has_decided(shop):
     port = any_free()
     settings = shop.settings.model_copy(update={"ingest_health_port": port})
     LedgerProducer(settings).send(page_view(n) for n in range(20))
     with service(settings) as process:
         eventually(lambda: landed(settings) == 20)
-        eventually(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz").json()["healthy"])
-        with connect(settings, Role.ADMIN) as admin:
-            admin.execute("update ops.ingest_offsets set topic_id = 'another' where topic = 'shop.web'")
-        assert process.wait(60) == 3
-    with connect(settings, Role.ADMIN) as admin:
-        ((reason, message),) = admin.execute("select reason, message from ops.ingest_halts").fetchall()
-    assert reason == "topic_recreated" and "shop.web was recreated" in message
+
+        def health():
+            return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60)
+
+        eventually(lambda: health().json()["healthy"])
+        admin = admin_client(settings)
+        admin.delete_topics(["shop.web"])["shop.web"].result(10)
+        ensure_topics(settings)
+        halt = "select message from ops.ingest_halts where reason = 'topic_recreated' and resolved_at is null"
+        eventually(lambda: query(settings, halt))
+        ((message,),) = query(settings, halt)
+        assert "shop.web was recreated" in message
+        eventually(lambda: health().json()["halted"] == [message])
+        assert health().status_code == 200
+
+        LedgerProducer(settings, "later").send([*(page_view(n) for n in range(30)), *(refund(1) for _ in range(7))])
+        eventually(lambda: query(settings, "select 1 from raw.returns having count(*) = 7"))
+        assert landed(settings) == 20
+        waiting = "select sum(end_offset - next_offset) from ops.kafka_lag where topic = 'shop.web'"
+        eventually(lambda: query(settings, waiting) == [(30,)])
+
+        accept(settings, "shop.web", None, by="ada", because="it was me")
+        eventually(lambda: landed(settings) == 50)
+        eventually(lambda: health().json()["halted"] == [])
+        assert process.poll() is None
+    assert reconcile(settings).holds
+
+
+def test_a_topic_that_is_not_there_waits_alone_and_is_read_once_it_is_made(shop):
+    admin = admin_client(shop.settings)
+    admin.delete_topics(["shop.web"])["shop.web"].result(10)
+    with service(shop.settings) as process:
+        LedgerProducer(shop.settings).send(refund(1) for _ in range(7))
+        eventually(lambda: query(shop.settings, "select 1 from raw.returns having count(*) = 7"))
+        told = "select topic, reason, resolution like '%shop topics%', resolved_at is null from ops.ingest_halts"
+        eventually(lambda: query(shop.settings, told) == [("shop.web", "topic_missing", True, True)])
+        ensure_topics(shop.settings)
+        LedgerProducer(shop.settings, "later").send(page_view(n) for n in range(20))
+        eventually(lambda: landed(shop.settings) == 20)
+        assert query(shop.settings, told) == [("shop.web", "topic_missing", True, False)]
+        assert process.poll() is None
+    assert reconcile(shop.settings).holds
 
 
 def test_a_service_that_is_stuck_ends_itself_with_4(shop):

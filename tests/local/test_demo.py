@@ -14,8 +14,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka import Producer
 
 from shop_platform.local.ports import RANGE_VARIABLE
+from shop_platform.settings import Role
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +36,9 @@ def clone(tmp_path_factory):
     subprocess.run(["chmod", "-R", "go=", clone.parent], check=True)
     (clone / "tmp").mkdir(mode=0o700)
     (clone / ".venv").symlink_to(ROOT / ".venv")
+    # What the instructions for containers leave in the same folder is not for the stack without them.
+    passwords = (f"SHOP_PG_{role.name}_PASSWORD=of-the-containers\n" for role in Role)
+    (clone / ".env").write_text("".join(passwords) + "SHOP_ENV=prod\n")
     for file in ("pyproject.toml", "uv.lock", "airflow_bridge/pyproject.toml"):
         os.utime(clone / file, (0, 0))  # nothing is newer than the environment: make does not install it again
     return clone
@@ -97,13 +102,22 @@ def manifest_of(clone):
     return json.loads((clone / ".shop" / "ledger" / "history.json").read_text())
 
 
+def send_garbage(clone, messages):
+    """Send to the orders what is no event, as a broken producer does."""
+    known = dict(line.split("=", 1) for line in (clone / ".shop" / "stack.env").read_text().splitlines())
+    producer = Producer({"bootstrap.servers": json.loads(known["SHOP_KAFKA_BOOTSTRAP"])})
+    for number in range(messages):
+        producer.produce("shop.orders", b"\xff\xfegarbage %d" % number, key=str(number))
+    assert producer.flush(60) == 0
+
+
 def wait_for_line(running, wanted):
-    """Read what the demo says until a line holds ``wanted``; fail with all of it when it ends before."""
+    """Read what the demo says until a line holds ``wanted``, and return it; fail with it when the demo ends before."""
     said = []
     for line in running.stdout:
         said.append(line)
         if wanted in line:
-            return
+            return "".join(said)
     pytest.fail(f"the demo ended without '{wanted}':\n{''.join(said)}")
 
 
@@ -159,10 +173,28 @@ def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clon
         # Nothing was loaded a second time: the history's manifest is the first run's.
         assert manifest_of(clone) == manifest
 
+        send_garbage(clone, 3000)
+        eventually(lambda: json.loads(shop(demo, "status", "--json")[1])["halts"])
+        assert shop(demo, "status")[0] == 3
+
         os.killpg(again.pid, signal.SIGINT)  # Ctrl-C
         code, said, _ = ended(again)
         assert code == 0 and "Traceback" not in said, said
     assert members(clone) == []
+
+    # A halt is a state: the stack starts with it, says what to do, and goes on by itself once that was done.
+    with running(demo(sys.executable, "-m", "shop_platform.cli", "demo", *DEMO.split())) as halted:
+        said = wait_for_line(halted, "Dashboard:")
+        (command,) = re.findall(r"`(\S*shop offsets accept shop\.orders --because '\.\.\.')`", said)
+        assert "✗ ingested exactly once" in said and "✓ every asset and check materialized" in said
+        code, accepted, complaint = ended(demo("sh", "-c", command, stderr=subprocess.PIPE))
+        assert code == 0 and "dead letters are let through" in accepted, complaint
+        eventually(lambda: json.loads(shop(demo, "status", "--json")[1])["dead_lettered"] > 3000)
+        code, said, _ = shop(demo, "status")
+        assert "HALTED" not in said, said
+        assert halted.poll() is None
+        eventually(lambda: json.loads(shop(demo, "status", "--json")[1])["lag_by_topic"]["shop.orders"] < 10)
+    eventually(lambda: members(clone) == [])
 
 
 def test_a_killed_demo_leaves_no_process_behind_and_can_be_reset(clone, demo, own_servers):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,8 +12,9 @@ import time
 import psutil
 import pytest
 
+from shop_platform.children import Restarts
 from shop_platform.errors import ShopError
-from shop_platform.local.processes import Service, Supervisor, tree_memory
+from shop_platform.local.processes import Service, Supervisor, listeners, tree_memory
 from shop_platform.local.tasks import run_task
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -56,11 +59,71 @@ def test_a_child_that_dies_is_started_again_and_said(supervisor):
     eventually(lambda: len(family()) == 1)
 
 
-def test_a_child_that_always_dies_is_given_up_with_its_last_words(supervisor, monkeypatch):
-    monkeypatch.setattr("shop_platform.local.processes._RESTART_PAUSE_SECONDS", 0.0)
+def test_a_child_that_always_dies_is_never_given_up_and_the_others_stay(supervisor, tmp_path, monkeypatch):
+    monkeypatch.setattr("shop_platform.children._PAUSE_SECONDS", 0.01)
     supervisor.start(Service("broken", [sys.executable, "-c", "raise SystemExit('no license')"]))
-    with pytest.raises(ShopError, match=r"(?s)'broken' died 6 times, last with code 1.*no license"):
-        eventually(lambda: supervisor.tend() and False)
+    supervisor.start(Service("sleeper", SLEEP))
+    said = []
+    eventually(lambda: said.extend(supervisor.tend()) or len(said) >= 8)
+    assert all(sentence.startswith("broken ended with code 1") for sentence in said)
+    assert f"8 times in 5 minutes; it starts again in 1 s. Its log: {tmp_path / 'logs' / 'broken.log'}" in said[7]
+    assert len(family()) == 1
+
+
+def test_a_child_that_is_frozen_is_killed_and_started_again(supervisor, monkeypatch):
+    monkeypatch.setattr("shop_platform.local.processes._FROZEN_SECONDS", 0.2)
+    supervisor.start(Service("sleeper", SLEEP))
+    (frozen,) = family()
+    frozen.suspend()
+    said = []
+    eventually(lambda: said.extend(supervisor.tend()) or len(said) == 2)
+    assert said == [
+        "sleeper was stopped for 0 s (SIGSTOP) and is killed",
+        "sleeper ended with code -9 and was started again",
+    ]
+    eventually(lambda: len(family()) == 1 and family()[0].pid != frozen.pid)
+
+
+def test_a_child_that_is_stopped_for_a_moment_is_left_alone(supervisor):
+    supervisor.start(Service("sleeper", SLEEP))
+    (child,) = family()
+    for _ in range(3):
+        child.suspend()
+        assert supervisor.tend() == []
+        child.resume()
+        assert supervisor.tend() == []
+    assert family() == [child]
+
+
+def test_ends_are_counted_in_a_window_and_pauses_grow_to_a_minute():
+    now = 0.0
+    restarts = Restarts(clock=lambda: now)
+    pauses = []
+    for _ in range(9):
+        pauses.append(restarts.ended())
+        assert restarts.due() == (not pauses[-1])
+        now += pauses[-1]
+        assert restarts.due() == bool(pauses[-1])
+    assert pauses == [0, 2, 4, 8, 16, 32, 60, 60, 60]
+    now += 7 * 24 * 3600
+    assert restarts.recent == 0 and restarts.ended() == 0
+
+
+def test_a_program_that_came_first_to_the_port_of_a_service_is_named(supervisor):
+    """As gRPC servers do, both set SO_REUSEPORT, so that the second one is not refused."""
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        listen = (
+            "import socket, time; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1);"
+            f" s.bind(('127.0.0.1', {port})); s.listen(); time.sleep(600)"
+        )
+        service = Service("code", [sys.executable, "-c", listen], ready=lambda: len(listeners(port)) == 2, port=port)
+        supervisor.start(service)
+        with pytest.raises(ShopError, match=rf"Port {port} of 'code' is also held by process {os.getpid()}, which is"):
+            supervisor.wait_ready("code")
 
 
 def test_a_service_that_dies_while_starting_shows_its_log(supervisor):

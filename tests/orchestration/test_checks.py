@@ -8,6 +8,8 @@ import uuid
 import dagster as dg
 import pytest
 
+from shop_platform.dead_letters.discard import discard
+from shop_platform.dead_letters.selection import select
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.orchestration import names
 from shop_platform.orchestration.batches import SubjectState, subject_states
@@ -64,6 +66,8 @@ def test_the_state_is_read_from_the_ledger(shop):
     results = by_check(evaluate(ledger_checks, shop))
     assert results["web", EVENT_AGE].passed and not results["web", DEAD_LETTERS].passed
     assert not results["orders", EVENT_AGE].passed, "nothing ever landed"
+    discard(shop.settings, select(topic="web"), actor="ada", because="a client's bug")
+    assert by_check(evaluate(ledger_checks, shop))["web", DEAD_LETTERS].passed, "somebody has dealt with it"
 
 
 def test_a_lost_event_is_an_error_on_the_ledger_and_its_hour_is_named(shop):

@@ -16,7 +16,7 @@ from shop_platform.orchestration.defs.ingestion.sensors import (
 from shop_platform.orchestration.run_requests import RETRY_SECONDS
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
-from tests.support.events import LedgerProducer, page_view
+from tests.support.events import LedgerProducer, page_view, refund
 
 
 @pytest.fixture
@@ -50,6 +50,19 @@ def test_a_lost_cursor_asks_for_the_same_run_key_so_nothing_starts_twice(shop, e
     ingest_until_end(shop.settings)
     producer.send([page_view(3)])
     assert evaluate().run_requests[0].run_key != first.run_requests[0].run_key
+
+
+def test_what_waits_for_a_person_starts_no_run(shop, evaluate):
+    LedgerProducer(shop.settings).send([page_view(1)])
+    with connect(shop.settings, Role.INGEST) as connection:
+        connection.execute(
+            "insert into ops.ingest_halts (reason, topic, detail, message, resolution)"
+            " values ('dead_letter_burst', 'shop.web', '{}', 'a burst', 'accept it')"
+        )
+    result = evaluate()
+    assert not result.run_requests and "1 messages wait for a person's decision" in result.skip_reason.skip_message
+    LedgerProducer(shop.settings, "later").send([refund(1)])
+    assert len(evaluate().run_requests) == 1
 
 
 def test_a_living_service_is_left_to_do_it(shop, evaluate):

@@ -35,6 +35,7 @@ def test_every_process_gets_the_settings_and_none_listens_beyond_loopback(tmp_pa
     assert list(services) == ["dagster-ingestion", "dagster-warehouse", "dagster-web", "dagster-daemon"]
     for service in services.values():
         assert service.environment["SHOP_PG_PORT"] == "54321"
+        assert service.folder == tmp_path / "dagster", "Dagster reads a file .env where it is started"
         assert service.environment["DAGSTER_HOME"] == str(tmp_path / "dagster")
         assert service.environment["DAGSTER_PG_URL"].startswith("postgresql+psycopg2://shop_orchestrator:")
     for name in ("dagster-ingestion", "dagster-warehouse", "dagster-web"):

@@ -1,17 +1,18 @@
 """Kafka topics as external assets, raw tables as one executable asset set downstream of them."""
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import dagster as dg
 
-from shop_platform.events.registry import TOPICS, Topic
-from shop_platform.ingest.until_end import IngestReport, SubjectReport, ingest_until_end
+from shop_platform.events.registry import TOPIC_BY_NAME, TOPICS, Topic
+from shop_platform.ingest.until_end import IngestReport, SubjectReport, read_until_end
 from shop_platform.orchestration import names
 from shop_platform.orchestration.freshness import BY_SUBJECT, LEDGER
 from shop_platform.settings import Settings
 
 # A broker or a database that restarts is back within this time; two tries more than cover it.
-RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+_TRIES_MORE, _FIRST_DELAY_SECONDS = 2, 5
 Metadata = dict[str, dg.MetadataValue | float | str | dict[str, int]]
 
 
@@ -71,7 +72,6 @@ ledger_asset = dg.AssetSpec(
     specs=[_raw_spec(topic) for topic in TOPICS],
     can_subset=True,
     pool=names.POOL_INGEST,
-    retry_policy=RETRY,
 )
 def raw_tables(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
@@ -82,14 +82,34 @@ def raw_tables(
         yield dg.MaterializeResult(asset_key=names.raw_key(subject), metadata=metadata)
 
 
+@contextmanager
+def tried_again(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Have the step started again when the block fails, twice at most.
+
+    A retry policy of Dagster's would also start a step again that a person has cancelled.
+    """
+    try:
+        yield
+    except Exception as error:
+        attempt = context.retry_number
+        if attempt >= _TRIES_MORE:
+            raise
+        raise dg.RetryRequested(max_retries=_TRIES_MORE, seconds_to_wait=_FIRST_DELAY_SECONDS * 2**attempt) from error
+
+
 def read_topics(
     context: dg.AssetExecutionContext, settings: Settings, subjects: Collection[str]
 ) -> tuple[IngestReport, dict[str, Metadata]]:
     """Read the topics of ``subjects`` to where they end now; return the report, and what to show of each raw table."""
-    report = ingest_until_end(settings, subjects=subjects)
+    with tried_again(context):
+        report = read_until_end(settings, subjects=subjects)
     how = "waited for the continuous service" if report.waited_for_service else "read until the end"
     context.log.info("%s: %s", how, report.as_dict())
-    return report, {subject: _metadata(report.by_subject[subject], how) for subject in sorted(subjects)}
+    tables = {subject: _metadata(report.by_subject[subject], how) for subject in sorted(subjects)}
+    for halt in report.halts:
+        context.log.warning("%s %s", halt.message, halt.resolution)
+        tables[TOPIC_BY_NAME[halt.topic].subject]["halted"] = f"{halt.message}. {halt.resolution}"
+    return report, tables
 
 
 def _metadata(report: SubjectReport, how: str) -> Metadata:

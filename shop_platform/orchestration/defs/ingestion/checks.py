@@ -1,4 +1,4 @@
-"""Asset checks of the raw tables (still fed, few dead letters) and of the ledger: nothing lost (invariant I1)."""
+"""Asset checks of the raw tables (still fed, not halted, few dead letters) and of the ledger: nothing lost (I1)."""
 
 from collections.abc import Iterator
 
@@ -13,6 +13,7 @@ from shop_platform.orchestration.freshness import BY_SUBJECT
 from shop_platform.settings import Settings
 
 EVENT_AGE = "newest_event_is_recent"
+NOT_HALTED = "topic_is_read"
 DEAD_LETTERS = "few_dead_letters"
 RECONCILED = "produced_is_landed_or_dead"
 HOURS = "hours_add_up"
@@ -37,7 +38,12 @@ ledger_specs = [
             f"The newest event is younger than {BY_SUBJECT[topic.subject].event_age}."
             f" {BY_SUBJECT[topic.subject].reason}",
         ),
-        _spec(topic.subject, DEAD_LETTERS, "Less than 1 % of the last day's messages are dead letters."),
+        _spec(topic.subject, NOT_HALTED, "No halt of the ingestion waits for a person's decision about this topic."),
+        _spec(
+            topic.subject,
+            DEAD_LETTERS,
+            "Less than 1 % of the last day's messages are dead letters that nobody has dealt with.",
+        ),
     )
 ]
 
@@ -56,6 +62,7 @@ def judge_ledger(settings: Settings) -> Iterator[dg.AssetCheckResult]:
     for topic in TOPICS:
         state = states.get(topic.subject, SubjectState())
         yield judge_event_age(topic.subject, state)
+        yield judge_halts(topic.subject, state)
         yield judge_dead_letters(topic.subject, state)
 
 
@@ -146,6 +153,18 @@ def judge_event_age(subject: str, state: SubjectState) -> dg.AssetCheckResult:
     )
 
 
+def judge_halts(subject: str, state: SubjectState) -> dg.AssetCheckResult:
+    """ERROR: what the topic brings reaches no mart until somebody decides."""
+    told = " ".join(f"{halt.message}. {halt.resolution}" for halt in state.halts)
+    return dg.AssetCheckResult(
+        passed=not state.halts,
+        asset_key=names.raw_key(subject),
+        check_name=NOT_HALTED,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=told or "nothing waits for a decision",
+    )
+
+
 def judge_dead_letters(subject: str, state: SubjectState) -> dg.AssetCheckResult:
     """WARN above 1 %, ERROR above 5 % of the last day's messages."""
     share = state.dead_share
@@ -154,6 +173,6 @@ def judge_dead_letters(subject: str, state: SubjectState) -> dg.AssetCheckResult
         asset_key=names.raw_key(subject),
         check_name=DEAD_LETTERS,
         severity=dg.AssetCheckSeverity.ERROR if share > _DEAD_SHARE_ERROR else dg.AssetCheckSeverity.WARN,
-        description=f"{state.dead} of {state.messages} messages in 24 h",
+        description=f"{state.dead} of {state.messages} messages of 24 h wait as dead letters",
         metadata={"share": share, "messages": state.messages, "dead_letters": state.dead},
     )

@@ -34,9 +34,13 @@ def ingest_on_lag(context: dg.SensorEvaluationContext, settings: dg.ResourcePara
     """Ask Kafka and the warehouse for the lag; request at most one run per standstill."""
     lags = measure_lag(settings)
     events, cursor = topic_reports(lags, context.cursor, time.time())
-    total = sum(partition.lag for partitions in lags.values() for partition in partitions.values())
+    waiting = [partition for partitions in lags.values() for partition in partitions.values()]
+    total = sum(partition.lag for partition in waiting if not partition.held)
+    held = sum(partition.lag for partition in waiting if partition.held)
     reason = None
-    if total == 0:
+    if total == 0 and held:
+        reason = f"{held} messages wait for a person's decision (`shop offsets list`); everything else was read."
+    elif total == 0:
         reason = "The warehouse has read everything Kafka holds."
     elif services_alive(settings):
         reason = f"{total} messages behind; a continuous ingest service is alive and reads them."
