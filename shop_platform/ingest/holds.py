@@ -57,15 +57,20 @@ class Holds:
     """
 
     def __init__(
-        self, settings: Settings, topics: list[str], consumer: Consumer, connection: Connection, writer: str
+        self,
+        settings: Settings,
+        topics: list[str],
+        states: dict[str, TopicState],
+        consumer: Consumer,
+        connection: Connection,
+        writer: str,
     ) -> None:
         self._settings = settings
         self._topics = topics
         self._consumer = consumer
         self._connection = connection
         self._writer = writer
-        # Asked at once: an unreachable Kafka must not look like a group that has not dealt out its partitions yet.
-        self._states = states_of_existing(settings, topics)
+        self._states = states
         self.held: dict[Place, Held] = {}
 
     def all_partitions(self) -> list[Place]:

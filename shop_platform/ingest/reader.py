@@ -22,6 +22,7 @@ from shop_platform.ingest.halts import record_halt
 from shop_platform.ingest.holds import Held, Holds
 from shop_platform.ingest.land import highest_id, prepare
 from shop_platform.ingest.offsets import FencedOutError, Position, begin_partition
+from shop_platform.ingest.topics import states_of_existing
 from shop_platform.ingest.write import Written, write_batch
 from shop_platform.kafka_connect import explain
 from shop_platform.kafka_errors import forbids
@@ -45,6 +46,9 @@ class PartitionReader:
         self._settings = settings
         self._topics = topics
         self._contract = contract
+        # Asked before anything else: an unreachable Kafka must not look like a group that has not dealt out its
+        # partitions yet, and is told by this call's sentence.
+        states = states_of_existing(settings, topics)
         self._owned: set[Place] = set()
         self._committed: dict[Place, Position] = {}
         self._read: dict[Place, Position] = {}
@@ -89,7 +93,7 @@ class PartitionReader:
                 log_level=3,
             )
         )
-        self._holds = Holds(settings, topics, self._consumer, self._control, self.writer)
+        self._holds = Holds(settings, topics, states, self._consumer, self._control, self.writer)
 
     def __enter__(self) -> PartitionReader:
         return self

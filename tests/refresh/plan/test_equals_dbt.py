@@ -73,7 +73,8 @@ def test_on_any_stream_in_any_runs_the_two_builds_are_the_same(both: Shop, numbe
     # A first build, the same again with new rows, some models only, everything with days built again, a full refresh.
     _land_and_build(both, first)
     _land_and_build(both, second, "--select", *some)
-    _land_and_build(both, third, days=sorted(rng.choices(_days(both), k=2)))
+    # One stream in ten has no order so early.
+    _land_and_build(both, third, days=sorted(rng.choices(_days(both) or [A_DAY], k=2)))
     _assert_same(both)
     _land_and_build(both, [], "--full-refresh")
     _assert_same(both)
@@ -99,6 +100,9 @@ def test_a_plan_is_the_same_on_a_full_warehouse_and_recording_it_leaves_nothing(
     assert both.rows("select count(*) from pg_namespace where nspname like 'zzplan%'", Role.ADMIN) == [(0,)]
     assert both.rows("select count(*) from ops.model_watermarks where model like 'zzplan%'") == [(0,)]
     assert both.rows("select count(*) from marts.fct_orders")[0][0] > 0
+
+
+A_DAY = "2026-03-01"
 
 
 def _days(both: Shop) -> list[str]:
