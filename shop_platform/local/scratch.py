@@ -7,14 +7,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from shop_platform.kafka_security import UNSECURED
 from shop_platform.local.broker.process import start_broker_process
 from shop_platform.local.ports import any_free
 from shop_platform.local.postgres import EmbeddedPostgres
-from shop_platform.settings import Settings, load
+from shop_platform.settings import Role, Settings, load
 from shop_platform.warehouse.migrate import migrate
 
-_PASSWORD = "dev-only-admin"  # noqa: S105 - of a server that lives as long as the job
+_PASSWORD = f"dev-only-{Role.ADMIN}"  # of a server that lives as long as the job
 
 
 @contextlib.contextmanager
@@ -26,10 +28,11 @@ def scratch_warehouse(*, broker: bool = False) -> Iterator[tuple[Settings, Embed
         running.callback(shutil.rmtree, folder, ignore_errors=True)
         running.callback(server.stop)
         server.start()
-        reached = {}
+        # A stack that runs in this checkout, or the shell, may tell other passwords and another Kafka.
+        own: dict[str, Any] = {f"pg_{role.value}_password": f"dev-only-{role.value}" for role in Role} | UNSECURED
         if broker:
             started = running.enter_context(start_broker_process(folder / "broker"))
-            reached = {"kafka_bootstrap": f"127.0.0.1:{started.port}"}
-        settings = load(data_dir=folder, pg_host="127.0.0.1", pg_port=server.port, **reached)
+            own["kafka_bootstrap"] = f"127.0.0.1:{started.port}"
+        settings = load(data_dir=folder, pg_host="127.0.0.1", pg_port=server.port, pg_database="shop", **own)
         migrate(settings)
         yield settings, server
