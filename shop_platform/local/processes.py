@@ -135,6 +135,10 @@ class Supervisor:
                 exit_code=1,
             )
 
+    def down(self) -> list[str]:
+        """Return the names of the children that are not running, those that wait for their next start among them."""
+        return [name for name, child in self._children.items() if child.process.poll() is not None]
+
     def stop_all(self) -> None:
         """End every child, the youngest first, and whatever they started."""
         children = list(self._children.values())

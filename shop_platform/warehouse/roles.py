@@ -21,7 +21,15 @@ def _reader(statement_timeout: str) -> dict[str, str]:
 # inside its transaction must lose its locks instead of blocking its successor.
 _ROLE_LIMITS: dict[Role, tuple[int, dict[str, str]]] = {
     Role.INGEST: (20, {"idle_in_transaction_session_timeout": "60s", "lock_timeout": "30s"}),
-    Role.TRANSFORM: (20, {"idle_in_transaction_session_timeout": "10min", "jit": "off"}),
+    Role.TRANSFORM: (
+        20,
+        {
+            "idle_in_transaction_session_timeout": "10min",
+            "jit": "off",
+            # A dbt that was ended in the middle of a long statement must not go on in the server, with its locks.
+            "client_connection_check_interval": "10s",
+        },
+    ),
     Role.ORCHESTRATOR: (80, {"idle_in_transaction_session_timeout": "5min"}),
     Role.DASHBOARD: (20, _reader("15s")),
     Role.GRAFANA: (20, _reader("30s")),

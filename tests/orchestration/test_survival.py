@@ -69,7 +69,7 @@ def test_a_run_of_a_killed_code_server_is_ended_and_started_again(standing: Plat
         # The run's process ends by itself and says nothing: as if both had been killed at once.
         eventually(lambda: not run_workers(settings))
         assert runs(settings)[killed] == "STARTED"
-        eventually(standing.supervisor.tend)
+        eventually(lambda: standing.supervisor.tend() == standing.supervisor.down() == [])
         standing.supervisor.wait_ready("dagster-warehouse")
         eventually(lambda: runs(settings)[killed] == "FAILURE")
     eventually(lambda: retries(settings, killed) == ["success"])
@@ -81,7 +81,7 @@ def test_each_code_location_does_its_work_while_the_other_is_away(standing: Plat
     LedgerProducer(settings, "survival").send(shop_day(13))
     eventually(lambda: "ord_13" in landed(settings))
     eventually(lambda: "location:warehouse" in incidents(settings))
-    eventually(standing.supervisor.tend)
+    eventually(lambda: standing.supervisor.tend() == standing.supervisor.down() == [])
     standing.supervisor.wait_ready("dagster-warehouse")
     eventually(lambda: not location_errors(settings.dagster_url))
 
@@ -90,7 +90,7 @@ def test_each_code_location_does_its_work_while_the_other_is_away(standing: Plat
     whole = wait_for_run(settings, launch_job(settings, names.JOB_FULL_PIPELINE))
     assert whole.succeeded, whole
     assert orders(settings) >= {"ord_13", "ord_14"}
-    eventually(standing.supervisor.tend)
+    eventually(lambda: standing.supervisor.tend() == standing.supervisor.down() == [])
     standing.supervisor.wait_ready("dagster-ingestion")
 
 
@@ -113,7 +113,7 @@ def test_a_run_goes_on_without_the_daemon_which_finds_its_place_again(standing: 
     with in_the_middle_of_a_build(settings) as run_id:
         kill(settings, "dagster._daemon")
     eventually(lambda: runs(settings)[run_id] == "SUCCESS")
-    eventually(standing.supervisor.tend)
+    eventually(lambda: standing.supervisor.tend() == standing.supervisor.down() == [])
     LedgerProducer(settings, "survival").send(shop_day(12))
     eventually(lambda: "ord_12" in orders(settings))
 

@@ -96,6 +96,11 @@ def test_readers_cannot_run_away_nor_forget_a_transaction(warehouse, role, limit
         assert connection.execute("show idle_in_transaction_session_timeout").fetchone() == ("1min",)
 
 
+def test_a_statement_ends_with_the_client_that_is_gone(warehouse):
+    with connect(warehouse.settings, Role.TRANSFORM) as connection:
+        assert connection.execute("show client_connection_check_interval").fetchone() == ("10s",)
+
+
 def test_a_wrong_password_is_told_without_a_stack_of_libpq_noise(warehouse):
     from pydantic import SecretStr
 
