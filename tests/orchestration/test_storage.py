@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -66,3 +69,25 @@ def test_connections_that_the_server_has_ended_are_replaced_without_an_error(set
     assert open_now(settings, "pg_terminate_backend(pid)")
     told(before, 2)
     assert heard(before) == 2
+
+
+def test_processes_that_start_at_once_on_an_empty_database_do_not_make_the_tables_twice(warehouse: Warehouse) -> None:
+    """The demo's first start: two code servers and the web server, none of which may end over it."""
+    settings = warehouse.settings.model_copy(update={"dagster_database": f"empty_{os.getpid()}"})
+    program = (
+        "import sys; from shop_platform.orchestration.storage import PooledPostgresStorage;"
+        " sys.stdin.readline(); PooledPostgresStorage(sys.argv[1])"
+    )
+    with connect(settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
+        admin.execute(f"create database {settings.dagster_database} owner shop_orchestrator".encode())
+        try:
+            command = [sys.executable, "-c", program, settings.dagster_storage_url()]
+            pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+            started = [subprocess.Popen(command, **pipes) for _ in range(4)]  # type: ignore[call-overload]
+            for process in started:  # all are loaded by now, or nearly
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+            said = [process.communicate()[1] for process in started]
+            assert [process.returncode for process in started] == [0] * 4, said
+        finally:
+            admin.execute(f"drop database {settings.dagster_database} with (force)".encode())
