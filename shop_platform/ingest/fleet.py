@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.2
 _STOP_SECONDS = 30.0
 _PAUSE_SECONDS = 2.0
 _PAUSE_LIMIT_SECONDS = 60.0
-# The exit code after which another start would end the same way: a person has to mend the configuration.
+# The exit code after which another start would end the same way: a person has to correct the configuration.
 _FOR_A_PERSON = ShopError.exit_code
 
 

@@ -95,7 +95,7 @@ def _serve(
 
 
 class _Pulse:
-    """Writes the sign of life and the lag every two seconds, looks every five what has to be held or may go on."""
+    """Writes the heartbeat and the lag every two seconds, looks every five what has to be held or may go on."""
 
     def __init__(self, reader: PartitionReader, health: Health, behind: BehindWatch) -> None:
         self._reader = reader

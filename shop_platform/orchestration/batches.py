@@ -18,7 +18,7 @@ _WINDOW = dt.timedelta(hours=24)
 class SubjectState:
     """One subject as the ledger knows it now. ``event_age`` is ``None`` when nothing ever landed.
 
-    ``dead`` are the dead letters of the last day that nobody has mended, replayed or given up.
+    ``dead`` are the dead letters of the last day that nobody has fixed, replayed or discarded.
     """
 
     event_age: dt.timedelta | None = None

@@ -1,4 +1,4 @@
-"""A sign of life beside the work: a build may take minutes, a frozen process shows none."""
+"""A heartbeat beside the work: a build may take minutes, a frozen process sends none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STUCK_SECONDS = 1800.0
 
 
 class Heart:
-    """Renews the sign of life of the refresher ``name`` every five seconds, in a thread with its own connection."""
+    """Sends the heartbeat of the refresher ``name`` every five seconds, in a thread with its own connection."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings

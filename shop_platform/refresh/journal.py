@@ -47,7 +47,7 @@ class Journal:
 
     @property
     def application(self) -> str:
-        """The name by which this refresher's sessions are known, lest they outlive its last sign of life."""
+        """The name by which this refresher's sessions are known, lest they outlive its last heartbeat."""
         return application_of(self.name)
 
     def beat(self, state: str, reason: str = "", build_seconds: float | None = None) -> None:

@@ -20,7 +20,7 @@ ERASURE_LOCK = 7_203_003
 # 7_203_004 is taken in ops.ensure_partitions().
 
 _REFRESHER = "shop-refresher "
-# A refresher shows itself every five seconds, whatever it does.
+# A refresher sends a heartbeat every five seconds, whatever it does.
 FROZEN_AFTER_SECONDS = 60
 
 _POLL_SECONDS = 0.2
@@ -92,7 +92,7 @@ def application_of(refresher: str) -> str:
 
 
 def end_frozen_refreshers(connection: psycopg.Connection[tuple[object, ...]]) -> list[int]:
-    """End the sessions of refreshers that have shown no sign of life for a minute; return their pids.
+    """End the sessions of refreshers that have sent no heartbeat for a minute; return their pids.
 
     A process that is stopped in the middle of a build keeps its locks for as long as it stays stopped.
     """
@@ -120,8 +120,8 @@ def transform_lock(settings: Settings, *, wait_seconds: float = 600, application
     """Hold the right to build models: dbt runs and ``shop verify`` exclude each other across processes.
 
     PostgreSQL frees the lock when the holder's connection ends, so a killed holder leaves nothing stale; a holder that
-    outlives its connection must end what it does (:meth:`TransformLock.guarding`). A refresher that holds it and shows
-    no sign of life is frozen: its sessions are ended. ``application`` names the session. Raises :class:`LockBusyError`
+    outlives its connection must end what it does (:meth:`TransformLock.guarding`). A refresher that holds it and sends
+    no heartbeat is frozen: its sessions are ended. ``application`` names the session. Raises :class:`LockBusyError`
     after ``wait_seconds``.
     """
     with connect(settings, Role.TRANSFORM, autocommit=True, application=application) as connection:

@@ -1,5 +1,4 @@
 -- A role for BI tools and for people with SQL, apart from the Dash app's: its limits and its sessions are its own.
-do $$ begin execute format('grant connect on database %I to shop_bi', current_database()); end $$;
 grant usage on schema marts to shop_bi;
 grant select on all tables in schema marts to shop_bi;
 alter default privileges for role shop_transform in schema marts grant select on tables to shop_bi;
