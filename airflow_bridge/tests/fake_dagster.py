@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,10 +26,15 @@ class FakeRun:
     events: list[dict[str, Any]] = field(default_factory=list)
     polls_until: tuple[int, str] | None = None
     starting_for: int = 0
+    canceling_for: int = 0
+    ended_at: float | None = None
 
     def as_graphql(self) -> dict[str, Any]:
         tags = [{"key": key, "value": value} for key, value in self.tags.items()]
-        return {"__typename": "Run", "runId": self.run_id, "status": self.status, "tags": tags}
+        if self.status in ("SUCCESS", "FAILURE", "CANCELED") and self.ended_at is None:
+            self.ended_at = time.time()
+        times = {"endTime": self.ended_at, "updateTime": self.ended_at or time.time()}
+        return {"__typename": "Run", "runId": self.run_id, "status": self.status, "tags": tags} | times
 
 
 class FakeDagster:
@@ -124,6 +130,14 @@ class FakeDagster:
     def _assets(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"assetNodes": self.asset_nodes}
 
+    def _origin(self, variables: dict[str, Any]) -> dict[str, Any]:
+        run = self._run(variables)
+        if run is None:
+            return {"runOrError": _not_found(variables)}
+        where = {"repositoryName": "__repository__", "repositoryLocationName": "shop_platform"}
+        made_of = {"jobName": run.job, "runConfigYaml": "ops: {}\n", "repositoryOrigin": where}
+        return {"runOrError": run.as_graphql() | made_of}
+
     def _find(self, variables: dict[str, Any]) -> dict[str, Any]:
         wanted = {tag["key"]: tag["value"] for tag in variables["filter"]["tags"]}
         found = [run.as_graphql() for run in reversed(self.runs) if wanted.items() <= run.tags.items()]
@@ -133,6 +147,9 @@ class FakeDagster:
         run = self._run(variables)
         if run is None:
             return {"runOrError": _not_found(variables)}
+        if run.status == "CANCELING":
+            run.canceling_for -= 1
+            run.status = "CANCELING" if run.canceling_for > 0 else "CANCELED"
         if run.polls_until:
             left, status = run.polls_until
             run.polls_until = (left - 1, status) if left > 1 else None
@@ -161,7 +178,7 @@ class FakeDagster:
         if self.refuses_to_stop or not stoppable:
             failure = {"__typename": "TerminateRunFailure", "message": "no", "run": {"status": status}}
             return {"terminateRun": failure}
-        run.status = "CANCELED"
+        run.status = "CANCELING" if run.canceling_for else "CANCELED"
         return {"terminateRun": {"__typename": "TerminateRunSuccess"}}
 
     def _run(self, variables: dict[str, Any]) -> FakeRun | None:

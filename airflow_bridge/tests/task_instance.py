@@ -2,10 +2,18 @@
 
 from types import SimpleNamespace
 
+import airflow.sdk.execution_time.context
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
 from airflow_bridge.launch import LaunchLedger
 from airflow_bridge.operators import DagsterJobOperator
+
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:  # before Airflow 3.2
+    from airflow.exceptions import TaskDeferred
+
+# A store that outlives the tries came with Airflow 3.3.
+HAS_STORE = hasattr(airflow.sdk.execution_time.context, "NEVER_EXPIRE")
 
 FAILURE = [
     {
@@ -45,12 +53,14 @@ class Task:
     """One Airflow task instance: its store and XComs outlive the tries, the operator does not."""
 
     operator = DagsterJobOperator
+    has_store = HAS_STORE
 
     def __init__(self, **options):
         self.options = {"task_id": "ingest", "job_name": "ingest", "poll_interval": 0.01, "retries": 2, **options}
         self.store = MemoryStore()
         self.xcoms = {}
         self.pulled = {}
+        self.state = "running"
         self.try_number = 0
         self.max_tries = self.options["retries"]
 
@@ -71,14 +81,15 @@ class Task:
         ti = SimpleNamespace(
             dag_id="shop_pipeline",
             run_id="manual__1",
-            task_id="ingest",
+            task_id=self.options["task_id"],
             map_index=-1,
             try_number=self.try_number,
             max_tries=self.max_tries,
             xcom_pull=lambda *, task_ids: self.pulled.get(task_ids),
+            get_task_states=lambda *, dag_id, task_ids, run_ids: {run_ids[0]: {task_ids[0]: self.state}},
             xcom_push=lambda key, value: self.xcoms.update({key: value}),
         )
-        return {"ti": ti, "task_state_store": self.store}
+        return {"ti": ti} | ({"task_state_store": self.store} if self.has_store else {})
 
     def start(self):
         """Execute a new try up to its deferral; return the operator and the trigger."""

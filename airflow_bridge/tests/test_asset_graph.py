@@ -1,13 +1,13 @@
 import random
 
 import pytest
-from airflow_bridge.asset_graph import AssetGraphInvalidError, make_graph, read_graph
+from airflow_bridge.asset_graph import AssetGraphInvalidError, AssetNode, make_graph, read_graph
 
 LISTED = [
-    ("marts/kpi", "marts", ["marts/orders", "staging/orders"]),
-    ("staging/orders", "staging", ["raw/orders"]),
-    ("raw/orders", "raw", ["kafka/orders"]),
-    ("marts/orders", "marts", ["staging/orders"]),
+    AssetNode("marts/kpi", "marts", ("marts/orders", "staging/orders"), "One row per day — in euros.", ("team:bi",)),
+    AssetNode("staging/orders", "staging", ("raw/orders",)),
+    AssetNode("raw/orders", "raw", ("kafka/orders",)),
+    AssetNode("marts/orders", "marts", ("staging/orders",)),
 ]
 
 
@@ -25,7 +25,12 @@ def test_groups_that_need_each_other_go_on_in_stages():
     graph = make_graph(
         "l",
         "j",
-        [("v/1", "views", []), ("f/1", "facts", ["v/1"]), ("v/2", "views", ["f/1"]), ("f/2", "facts", ["v/2"])],
+        [
+            AssetNode("v/1", "views"),
+            AssetNode("f/1", "facts", ("v/1",)),
+            AssetNode("v/2", "views", ("f/1",)),
+            AssetNode("f/2", "facts", ("v/2",)),
+        ],
     )
     expected = {"v/1": ("views", 1), "f/1": ("facts", 1), "v/2": ("views", 2), "f/2": ("facts", 2)}
     assert graph.stages() == expected
@@ -36,7 +41,7 @@ def test_no_stages_of_any_graph_are_made_of_each_other():
         chance = random.Random(seed)
         names = [f"a/{number}" for number in range(chance.randrange(1, 15))]
         listed = [
-            (name, chance.choice("xyz"), chance.sample(names[:at], chance.randrange(0, at + 1)))
+            AssetNode(name, chance.choice("xyz"), tuple(chance.sample(names[:at], chance.randrange(0, at + 1))))
             for at, name in enumerate(names)
         ]
         graph = make_graph("l", "j", listed)
@@ -50,7 +55,10 @@ def test_any_graph_keeps_its_order_and_its_text_does_not_depend_on_the_order_of_
     for seed in range(50):
         chance = random.Random(seed)
         names = [f"a/{number}" for number in range(chance.randrange(1, 15))]
-        listed = [(name, "a", chance.sample(names[:at], chance.randrange(0, at + 1))) for at, name in enumerate(names)]
+        listed = [
+            AssetNode(name, "a", tuple(chance.sample(names[:at], chance.randrange(0, at + 1))))
+            for at, name in enumerate(names)
+        ]
         graph = make_graph("l", "j", listed)
         seen = set()
         for node in graph.in_order():
@@ -63,7 +71,7 @@ def test_any_graph_keeps_its_order_and_its_text_does_not_depend_on_the_order_of_
 
 def test_what_was_written_is_read_again(tmp_path):
     graph = make_graph("shop", "full", LISTED)
-    (tmp_path / "graph.json").write_text(graph.text())
+    (tmp_path / "graph.json").write_text(graph.text(), encoding="utf-8")
     assert read_graph(tmp_path / "graph.json") == graph
 
 
@@ -78,4 +86,4 @@ def test_a_file_that_is_no_graph_says_how_to_make_one(tmp_path, text):
 
 def test_a_circle_is_refused():
     with pytest.raises(AssetGraphInvalidError, match="made of each other: a, b"):
-        make_graph("l", "j", [("a", "g", ["b"]), ("b", "g", ["a"])]).in_order()
+        make_graph("l", "j", [AssetNode("a", "g", ("b",)), AssetNode("b", "g", ("a",))]).in_order()

@@ -3,6 +3,7 @@ import runpy
 import socket
 from pathlib import Path
 
+import airflow.sdk
 import pytest
 from airflow_bridge.asset_graph import read_graph
 from airflow_bridge.watch import DagsterAssetWatcher
@@ -44,6 +45,7 @@ def test_each_of_the_shops_layers_is_a_task_group():
         "launch",
         "checks",
         "asset_events",
+        "asset_events_after_failure",
     }
 
 
@@ -59,8 +61,29 @@ def test_the_run_answers_for_itself_whatever_the_watchers_wait_for():
     assert tasks["checks.dagster_run"].fail_on_failed_checks
     assert tasks["checks.verify"].fail_on_failed_checks
     assert "checks.dagster_run" in tasks["checks.verify"].upstream_task_ids
-    assert tasks["asset_events"].is_teardown
-    assert tasks["asset_events"].assets == [node.key for node in GRAPH.in_order() if node.group == "marts"]
+
+
+def test_what_was_made_is_reported_after_a_good_and_after_a_failed_run_and_a_marked_dag_run_waits_for_neither():
+    tasks = parse().task_dict
+    reported = [node.key for node in GRAPH.in_order() if node.group == "marts"]
+    for name, rule in (("asset_events", "all_success"), ("asset_events_after_failure", "all_failed")):
+        assert tasks[name].assets == reported
+        assert (tasks[name].upstream_task_ids, tasks[name].trigger_rule) == ({"checks.dagster_run"}, rule)
+    # Airflow ends a marked DAG run by its leaves as long as a teardown is to come, and skipped leaves are a success.
+    assert not [task.task_id for task in parse().tasks if task.is_teardown]
+
+
+def test_a_task_has_the_owner_and_the_description_of_its_model_and_the_marts_are_what_it_produces():
+    watchers = {task.asset: task for task in parse().tasks if isinstance(task, DagsterAssetWatcher)}
+    for key, node in GRAPH.nodes.items():
+        assert watchers[key].owner == ", ".join(owner.removeprefix("team:") for owner in node.owners)
+        assert watchers[key].doc_md.startswith(node.description)
+        assert watchers[key].outcome_task_id == "checks.dagster_run"
+        assert [asset.name for asset in watchers[key].outlets] == (
+            [key.replace("/", ".")] if node.group == "marts" else []
+        )
+    assert watchers["marts/kpi_daily"].owner == "analytics@shop.example"
+    assert "day" in watchers["marts/kpi_daily"].doc_md
 
 
 def test_watchers_need_no_worker_and_are_never_retried():
@@ -68,10 +91,15 @@ def test_watchers_need_no_worker_and_are_never_retried():
     assert all(task.start_from_trigger and task.retries == 0 for task in watchers)
 
 
-def test_runs_neither_overlap_nor_catch_up():
-    for name in ("shop_pipeline", "shop_daily"):
-        dag = parse(name)
-        assert (dag.dag_id, dag.max_active_runs, dag.catchup) == (name, 1, False)
+has_partitions = pytest.mark.skipif(
+    not hasattr(airflow.sdk, "CronPartitionTimetable"), reason="Airflow has no partitions before 3.2"
+)
+
+
+@pytest.mark.parametrize("name", ["shop_pipeline", pytest.param("shop_daily", marks=has_partitions)])
+def test_runs_neither_overlap_nor_catch_up(name):
+    dag = parse(name)
+    assert (dag.dag_id, dag.max_active_runs, dag.catchup) == (name, 1, False)
 
 
 @pytest.mark.parametrize(("value", "schedule"), [("15 3 * * *", "15 3 * * *"), ("none", None), ("", None)])
@@ -86,6 +114,7 @@ def test_the_location_comes_from_the_environment(monkeypatch):
     assert {tasks[name].location for name in ("launch", "checks.dagster_run", "checks.verify")} == {"elsewhere"}
 
 
+@has_partitions
 def test_the_daily_dag_has_one_partition_per_day_and_waits_to_be_wanted():
     dag = parse("shop_daily")
     assert type(dag.timetable).__name__ == "CronPartitionTimetable"

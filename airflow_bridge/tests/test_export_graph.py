@@ -1,3 +1,4 @@
+from airflow_bridge.asset_graph import read_graph
 from airflow_bridge.export_graph import main
 
 
@@ -6,6 +7,11 @@ def node(key, group, upstream, *, made=True):
         "assetKey": {"path": key.split("/")},
         "groupName": group,
         "isMaterializable": made,
+        "description": f"What {key} is.",
+        "owners": [
+            {"__typename": "TeamAssetOwner", "team": "bi"},
+            {"__typename": "UserAssetOwner", "email": "bi@shop.example"},
+        ],
         "dependencyKeys": [{"path": each.split("/")} for each in upstream],
     }
 
@@ -24,6 +30,8 @@ def test_it_writes_what_the_job_makes_and_then_finds_nothing_to_complain_about(d
     ]
     assert main(arguments(dagster, path)) == 0
     assert "kafka/orders" not in path.read_text()
+    kpi = read_graph(path).nodes["marts/kpi"]
+    assert (kpi.description, kpi.owners) == ("What marts/kpi is.", ("team:bi", "bi@shop.example"))
     assert main([*arguments(dagster, path), "--check"]) == 0
 
 

@@ -33,6 +33,18 @@ def test_a_refused_query_says_why():
         graphql.read_response(400, json.dumps({"errors": [{"message": "Cannot query field 'x'"}]}))
 
 
+@pytest.mark.parametrize("name", ["nope", "2099-13-01"])
+def test_a_partition_that_is_none_is_refused_with_dagsters_words(name):
+    """What Dagster 1.13 answers, with status 500."""
+    text = f"ValueError: time data '{name}' does not match format '%Y-%m-%d%z'\n"
+    body = json.dumps({"data": {"launchRun": {"__typename": "PythonError", "message": text}}})
+    operation = graphql.launch_run(JOB, {}, {"dagster/partition": name})
+    with pytest.raises(DagsterRequestInvalidError, match=rf"no partition '{name}' of job 'ingest' .*does not match"):
+        operation.read(graphql.read_response(500, body))
+    with pytest.raises(DagsterQueryFailedError, match="could not launch"):
+        graphql.launch_run(JOB, {}, {}).read(graphql.read_response(500, body))
+
+
 def test_a_launch_selects_job_location_and_assets():
     params = graphql.launch_run(JOB, {"ops": {}}, {"a": "b"}).body()["variables"]["params"]
     assert params["selector"] == {

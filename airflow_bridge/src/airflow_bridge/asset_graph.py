@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -16,11 +16,16 @@ class AssetGraphInvalidError(ValueError):
 
 @dataclass(frozen=True)
 class AssetNode:
-    """One asset: key ("marts/kpi_daily"), Dagster's group, and the keys in the same graph that it is made of."""
+    """One asset: key ("marts/kpi_daily"), Dagster's group, and the keys in the same graph that it is made of.
+
+    `owners` are as Dagster names them ("team:analytics" or an address), `description` is Markdown.
+    """
 
     key: str
     group: str
     upstream: tuple[str, ...] = ()
+    description: str = ""
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,17 +77,24 @@ class AssetGraph:
     def text(self) -> str:
         """Return the file's content; equal graphs give equal texts."""
         assets = {
-            key: {"group": node.group, "upstream": sorted(node.upstream)} for key, node in sorted(self.nodes.items())
+            key: {
+                "group": node.group,
+                "upstream": sorted(node.upstream),
+                "owners": list(node.owners),
+                "description": node.description,
+            }
+            for key, node in sorted(self.nodes.items())
         }
-        return json.dumps({"location": self.location, "job": self.job, "assets": assets}, indent=1) + "\n"
+        content = {"location": self.location, "job": self.job, "assets": assets}
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def make_graph(location: str, job: str, assets: Iterable[tuple[str, str, Sequence[str]]]) -> AssetGraph:
-    """Return the graph of (key, group, upstream keys); what is upstream of the whole job is left out."""
+def make_graph(location: str, job: str, assets: Iterable[AssetNode]) -> AssetGraph:
+    """Return the graph of the assets; what is upstream of the whole job is left out."""
     listed = list(assets)
-    known = {key for key, _, _ in listed}
+    known = {node.key for node in listed}
     nodes = {
-        key: AssetNode(key, group, tuple(sorted(set(upstream) & known - {key}))) for key, group, upstream in listed
+        node.key: replace(node, upstream=tuple(sorted(set(node.upstream) & known - {node.key}))) for node in listed
     }
     return AssetGraph(location, job, nodes)
 
@@ -91,7 +103,16 @@ def read_graph(path: Path) -> AssetGraph:
     """Read a committed graph; raise `AssetGraphInvalidError` saying what is wrong and how to make the file."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        assets = [(key, node["group"], node["upstream"]) for key, node in content["assets"].items()]
+        assets = [
+            AssetNode(
+                key,
+                node["group"],
+                tuple(node["upstream"]),
+                str(node.get("description", "")),
+                tuple(node.get("owners", ())),
+            )
+            for key, node in content["assets"].items()
+        ]
         graph = make_graph(content["location"], content["job"], assets)
         graph.in_order()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

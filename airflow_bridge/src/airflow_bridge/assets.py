@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
 
-from airflow_bridge import graphql
 from airflow_bridge.hook import DagsterHook
-from airflow_bridge.progress import Board
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,7 +24,8 @@ def dagster_asset(key: str, location: str) -> Asset:
 class DagsterAssetEventsOperator(BaseOperator):
     """Emits an Airflow Asset event for each of `assets` that the run of `launch_task_id` made, repetitions included.
 
-    An asset whose checks failed is not reported, one that was made in a run that failed elsewhere is. Returns the keys.
+    An asset whose checks failed is not reported, one that was made in a run that failed elsewhere is. What task
+    `besides` has reported of the same Dagster runs is left out. Returns the id of the Dagster run of each asset.
     """
 
     ui_color = "#e9e8ff"
@@ -37,6 +36,7 @@ class DagsterAssetEventsOperator(BaseOperator):
         assets: Sequence[str],
         location: str,
         launch_task_id: str,
+        besides: str | None = None,
         dagster_conn_id: str = DagsterHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -45,23 +45,22 @@ class DagsterAssetEventsOperator(BaseOperator):
         self.assets = list(assets)
         self.location = location
         self.launch_task_id = launch_task_id
+        self.besides = besides
         self.dagster_conn_id = dagster_conn_id
 
-    def execute(self, context: Context) -> list[str]:
+    def execute(self, context: Context) -> dict[str, str]:
         """Read the logs of the runs and report what they made."""
         hook, ti = DagsterHook(self.dagster_conn_id), context["ti"]
-        board = Board()
         tags = {"airflow/dag_id": ti.dag_id, "airflow/run_id": ti.run_id, "airflow/task_id": self.launch_task_id}
-        for progress in board.set_runs(hook.run(graphql.find_runs(tags))):
-            for events in hook.pages(progress.run.run_id):
-                progress.add(events)
-            progress.is_loaded = progress.is_complete = True
-        made = []
+        board = hook.board(tags)
+        reported = (ti.xcom_pull(task_ids=self.besides) if self.besides else None) or {}
+        made = {}
         for key in self.assets:
             verdict = board.verdict(key)
-            if verdict and verdict.is_success:
-                extra = {"dagster_run_id": verdict.run_id, "dagster_url": hook.endpoint.run_url(verdict.run_id)}
-                context["outlet_events"][self.alias].add(dagster_asset(key, self.location), extra=extra)
-                made.append(key)
-        self.log.info("%d of %d assets were made: %s", len(made), len(self.assets), ", ".join(made))
+            if not (verdict and verdict.is_success) or reported.get(key) == verdict.run_id:
+                continue
+            extra = {"dagster_run_id": verdict.run_id, "dagster_url": hook.endpoint.run_url(verdict.run_id)}
+            context["outlet_events"][self.alias].add(dagster_asset(key, self.location), extra=extra)
+            made[key] = verdict.run_id
+        self.log.info("%d of %d assets are new: %s", len(made), len(self.assets), ", ".join(made))
         return made

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -14,6 +17,15 @@ from airflow_bridge.errors import DagsterConnectionInvalidError
 
 DEFAULT_REPOSITORY = "__repository__"
 _DEFAULT_PORTS = {"http": 3000, "https": 443}
+_HOST = re.compile(
+    r"(?=.{1,253}\.?$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?"
+)
+# RFC 9110: a token, and visible characters with blanks and tabs between them.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[!-~]([ \t!-~]*[!-~])?|")
+# What the client writes itself, from the request that it sends.
+_OF_THE_CLIENT = {"connection", "content-length", "content-type", "transfer-encoding"}
+_LONGEST_SECONDS = 86_400
 _EXTRA_KEYS = ("location", "repository", "ui_url", "headers", "verify", "connect_timeout", "read_timeout")
 
 
@@ -73,15 +85,16 @@ def endpoint_of(connection: ConnectionLike) -> Endpoint:
     host = (connection.host or "").strip()
     if not host:
         raise reader.error("host", "is empty; set it to the name of Dagster's web server")
-    if "/" in host:
-        raise reader.error("host", f"must be a bare host name, not {host!r}; http or https is `schema`")
-    url = f"{scheme}://{host}:{connection.port or _DEFAULT_PORTS[scheme]}"
+    port = _DEFAULT_PORTS[scheme] if connection.port is None else connection.port
+    if not 0 < port < 65536:
+        raise reader.error("port", f"must be from 1 to 65535, not {port}")
+    url = f"{scheme}://{reader.host(host)}:{port}"
     return Endpoint(
         url=url,
-        ui_url=(reader.text("ui_url") or url).rstrip("/"),
+        ui_url=(reader.url("ui_url") or url).rstrip("/"),
         location=reader.text("location"),
         repository=reader.text("repository") or DEFAULT_REPOSITORY,
-        auth=(connection.login, connection.password or "") if connection.login else None,
+        auth=reader.auth(connection),
         headers=reader.headers(),
         verify=reader.verify(),
         connect_timeout=reader.seconds("connect_timeout", 5.0),
@@ -121,6 +134,38 @@ class _Reader:
             raise self.error(f"extra.{key}", f"must be text, not {value!r}")
         return (value or "").strip() or None
 
+    def host(self, host: str) -> str:
+        """Return the host as it stands in a URL."""
+        try:
+            address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            if _HOST.fullmatch(host) and not re.fullmatch(r"[\d.]+", host):
+                return host
+            problem = f"must be a bare host name or an IP address, not {host!r}; http or https is `schema`"
+            raise self.error("host", f"{problem}, the port is `port`") from None
+        return f"[{address}]" if address.version == 6 else str(address)
+
+    def auth(self, connection: ConnectionLike) -> tuple[str, str] | None:
+        """Return name and password of basic authentication."""
+        if not connection.login:
+            return None
+        if ":" in connection.login:
+            raise self.error("login", "holds a colon, which basic authentication cannot carry in a name")
+        return connection.login, connection.password or ""
+
+    def url(self, key: str) -> str | None:
+        value = self.text(key)
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            valid = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            valid = False
+        if not valid or re.search(r"\s", value):
+            raise self.error(f"extra.{key}", f"must be a URL such as https://dagster.example, not {value!r}")
+        return value
+
     def seconds(self, key: str, default: float) -> float:
         value = self.extra.get(key)
         if value is None or value == "":
@@ -129,8 +174,10 @@ class _Reader:
             seconds = float(value)
         except (TypeError, ValueError):
             seconds = 0.0
-        if not 0 < seconds < float("inf"):
-            raise self.error(f"extra.{key}", f"must be a number of seconds above 0, not {value!r}")
+        if not 0 < seconds <= _LONGEST_SECONDS:
+            raise self.error(
+                f"extra.{key}", f"must be a number of seconds above 0 and at most {_LONGEST_SECONDS}, not {value!r}"
+            )
         return seconds
 
     def headers(self) -> dict[str, str]:
@@ -142,6 +189,14 @@ class _Reader:
                 raise self.error("extra.headers", f"is not a JSON object ({error})") from error
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
             raise self.error("extra.headers", "must be a JSON object of texts")
+        for name, content in value.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise self.error("extra.headers", f"holds {name!r}, which is no name of an HTTP header")
+            if name.lower() in _OF_THE_CLIENT:
+                raise self.error("extra.headers", f"holds {name!r}, which belongs to the request itself")
+            if not _HEADER_VALUE.fullmatch(content):  # it may be a secret: it is not shown
+                problem = "which an HTTP header cannot hold (line breaks, blanks at the ends, letters beyond ASCII)"
+                raise self.error("extra.headers", f"gives {name!r} a value with characters {problem}")
         return dict(value)
 
     def verify(self) -> bool | str:
@@ -154,5 +209,16 @@ class _Reader:
             if value.lower() in ("true", "false"):
                 return value.lower() == "true"
             if Path(value).is_file():
-                return value
+                return self._bundle(value)
         raise self.error("extra.verify", f"must be true, false or an existing CA file, not {value!r}")
+
+    def _bundle(self, path: str) -> str:
+        try:
+            certificates = ssl.create_default_context(cafile=path).cert_store_stats()["x509"]
+        except (ssl.SSLError, OSError, ValueError) as error:
+            raise self.error(
+                "extra.verify", f"names {path!r}, which cannot be read as certificates ({error})"
+            ) from error
+        if not certificates:
+            raise self.error("extra.verify", f"names {path!r}, which holds no certificate")
+        return path

@@ -6,7 +6,12 @@ exceptions from `str(error)`.
 
 from __future__ import annotations
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+try:
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+except ImportError:  # before Airflow 3.2
+    from airflow.exceptions import AirflowException, AirflowFailException
+
+__all__ = ["AirflowException", "AirflowFailException"]
 
 
 class DagsterBridgeError(AirflowException):
@@ -50,4 +55,4 @@ class DagsterRunCanceledError(DagsterBridgeError):
 
 
 class DagsterRunTimedOutError(DagsterBridgeError):
-    """The Dagster run outlived the task's `execution_timeout` and was asked to stop."""
+    """The Dagster run outlived the task's `execution_timeout`; the message says whether it was cancelled."""

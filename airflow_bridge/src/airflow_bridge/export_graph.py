@@ -6,12 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
 from airflow_bridge import graphql
-from airflow_bridge.asset_graph import AssetGraph, make_graph
+from airflow_bridge.asset_graph import AssetGraph, AssetNode, make_graph
 from airflow_bridge.errors import DagsterBridgeError
 
 T = TypeVar("T")
@@ -52,8 +52,31 @@ def fetch(url: str, job: graphql.Job) -> AssetGraph:
             return operation.read(graphql.read_response(answer.status_code, answer.text))
 
         ask(graphql.get_job_facts(job))  # asked for the graph of an unknown job, Dagster answers with an empty one
-        assets = ask(graphql.get_job_assets(job))
+        assets = ask(get_job_assets(job))
     return make_graph(job.location, job.name, assets)
+
+
+def get_job_assets(job: graphql.Job) -> graphql.Operation[list[AssetNode]]:
+    """Return the assets that the job makes."""
+    query = """query Assets($job: PipelineSelector!) { assetNodes(pipeline: $job) {
+      assetKey { path } groupName description isMaterializable dependencyKeys { path }
+      owners { __typename ... on TeamAssetOwner { team } ... on UserAssetOwner { email } } } }"""
+
+    def read(data: dict[str, Any]) -> list[AssetNode]:
+        return [_node(node) for node in data["assetNodes"] if node["isMaterializable"]]
+
+    return graphql.Operation(query, {"job": job.pipeline_selector()}, read)
+
+
+def _node(node: dict[str, Any]) -> AssetNode:
+    owners = (f"team:{each['team']}" if "team" in each else str(each["email"]) for each in node["owners"])
+    return AssetNode(
+        "/".join(node["assetKey"]["path"]),
+        node["groupName"],
+        tuple("/".join(key["path"]) for key in node["dependencyKeys"]),
+        (node["description"] or "").strip(),
+        tuple(owners),
+    )
 
 
 if __name__ == "__main__":

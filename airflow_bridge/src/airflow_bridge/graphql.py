@@ -6,6 +6,7 @@ Dagster reports errors as types inside a 200 body, so every reading checks `__ty
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -21,8 +22,11 @@ from airflow_bridge.errors import (
 
 T = TypeVar("T")
 FINISHED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+PARTITION_TAG = "dagster/partition"
+# A name that is no date, and a date that is no partition.
+_NO_SUCH_PARTITION = re.compile(r"(ValueError: time data|dagster\S*(Unknown|Invalid)Partition)")
 _OPTIONAL_PROBLEMS = "... on Error { message }"
-_RUN = "runId status tags { key value }"
+_RUN = "runId status endTime updateTime tags { key value }"
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,12 @@ class Operation(Generic[T]):
 
 @dataclass(frozen=True)
 class Run:
-    """A Dagster run as the bridge sees it."""
+    """A Dagster run as the bridge sees it; `ended_at` is Unix seconds, None while it goes on."""
 
     run_id: str
     status: str
     tags: Mapping[str, str]
+    ended_at: float | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -111,7 +116,8 @@ def read_response(status_code: int, text: str) -> dict[str, Any]:
     if body.get("errors"):
         messages = "; ".join(str(item.get("message", item)) for item in body["errors"])
         raise DagsterQueryFailedError(f"Dagster refused the query (HTTP {status_code}): {messages}")
-    if status_code >= 400 or not isinstance(body["data"], dict):
+    # What Dagster's own code raised comes as a type of the answer, with status 500.
+    if not isinstance(body["data"], dict) or (status_code >= 400 and not body["data"]):
         raise DagsterUnreachableError(f"HTTP {status_code} without data")
     return body["data"]
 
@@ -124,19 +130,23 @@ class JobFacts:
     is_partitioned: bool
 
 
-def launch_run(job: Job, run_config: Mapping[str, Any], tags: Mapping[str, str]) -> Operation[Run]:
-    """Launch one run. Dagster does NOT deduplicate launches: look for an earlier one first."""
+def launch_run(job: Job, run_config: Mapping[str, Any] | str, tags: Mapping[str, str]) -> Operation[Run]:
+    """Launch one run; `run_config` may be YAML.
+
+    Dagster does NOT deduplicate launches: look for an earlier one first.
+    """
     query = f"""mutation Launch($params: ExecutionParams!) {{ launchRun(executionParams: $params) {{
       __typename {_OPTIONAL_PROBLEMS}
       ... on LaunchRunSuccess {{ run {{ {_RUN} }} }}
       ... on RunConfigValidationInvalid {{ errors {{ message }} }} }} }}"""
     params = {
         "selector": job.selector(),
-        "runConfigData": dict(run_config),
+        "runConfigData": run_config if isinstance(run_config, str) else dict(run_config),
         "mode": "default",
         "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
     }
-    return Operation(query, {"params": params}, lambda data: _read_launch(data["launchRun"], job.where))
+    partition = tags.get(PARTITION_TAG)
+    return Operation(query, {"params": params}, lambda data: _read_launch(data["launchRun"], job.where, partition))
 
 
 def rerun_failed(job: Job, parent_run_id: str, tags: Mapping[str, str], *, is_asset_job: bool) -> Operation[Run]:
@@ -173,7 +183,8 @@ def get_job_facts(job: Job) -> Operation[JobFacts]:
     return Operation(query, {"params": job.pipeline_selector()}, read)
 
 
-def _read_launch(answer: dict[str, Any], where: str) -> Run:
+def _read_launch(answer: dict[str, Any], where: str, partition: str | None = None) -> Run:
+    """Return the run that was launched; `partition` is the one that was asked for."""
     kind = answer["__typename"]
     if kind == "LaunchRunSuccess":
         return _run(answer["run"])
@@ -185,31 +196,14 @@ def _read_launch(answer: dict[str, Any], where: str) -> Run:
         raise DagsterJobNotFoundError(f"Dagster has no {where}: {message}")
     if kind in ("InvalidSubsetError", "ConflictingExecutionParamsError"):
         raise DagsterRequestInvalidError(f"Dagster cannot run this selection of {where}: {message}")
+    if kind == "PythonError" and partition is not None and _NO_SUCH_PARTITION.match(message):
+        raise DagsterRequestInvalidError(f"Dagster has no partition {partition!r} of {where}: {message}")
     raise DagsterQueryFailedError(f"Dagster could not launch {where}: {kind}: {message}")
 
 
-def get_job_assets(job: Job) -> Operation[list[tuple[str, str, list[str]]]]:
-    """Return key, group and upstream keys of each asset that the job makes."""
-    query = """query Assets($job: PipelineSelector!) { assetNodes(pipeline: $job) {
-      assetKey { path } groupName isMaterializable dependencyKeys { path } } }"""
-
-    def read(data: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
-        return [
-            (
-                "/".join(node["assetKey"]["path"]),
-                node["groupName"],
-                ["/".join(k["path"]) for k in node["dependencyKeys"]],
-            )
-            for node in data["assetNodes"]
-            if node["isMaterializable"]
-        ]
-
-    return Operation(query, {"job": job.pipeline_selector()}, read)
-
-
 def find_runs(tags: Mapping[str, str]) -> Operation[list[Run]]:
-    """Return the runs that carry all the tags, newest first (25 at most)."""
-    query = f"""query Find($filter: RunsFilter!) {{ runsOrError(filter: $filter, limit: 25) {{
+    """Return the runs that carry all the tags, newest first (100 at most)."""
+    query = f"""query Find($filter: RunsFilter!) {{ runsOrError(filter: $filter, limit: 100) {{
       __typename {_OPTIONAL_PROBLEMS} ... on Runs {{ results {{ {_RUN} }} }} }} }}"""
     variables = {"filter": {"tags": [{"key": key, "value": value} for key, value in tags.items()]}}
     return Operation(
@@ -227,15 +221,18 @@ def get_run(run_id: str) -> Operation[Run]:
 
 
 def get_events(run_id: str, cursor: str | None = None) -> Operation[EventPage]:
-    """Return the next page of the run's failures, asset events and asset checks."""
+    """Return the next page of the run's starts and failures of steps, asset events and asset checks."""
     error = "error { message causes { message } }"
     query = f"""query Events($runId: ID!, $cursor: String) {{ runOrError(runId: $runId) {{
       __typename {_OPTIONAL_PROBLEMS} ... on Run {{ eventConnection(afterCursor: $cursor, limit: 1000) {{
         cursor hasMore events {{ __typename
-          ... on ExecutionStepFailureEvent {{ stepKey {error} }}
+          ... on ExecutionStepStartEvent {{ stepKey timestamp }}
+          ... on ExecutionStepFailureEvent {{ stepKey {error} failureMetadata {{
+            description metadataEntries {{ label ... on JsonMetadataEntry {{ jsonString }} }} }} }}
           ... on RunFailureEvent {{ message {error} }}
           ... on AssetMaterializationPlannedEvent {{ stepKey assetKey {{ path }} }}
-          ... on MaterializationEvent {{ stepKey assetKey {{ path }} }}
+          ... on MaterializationEvent {{ stepKey assetKey {{ path }} timestamp
+            metadataEntries {{ label ... on FloatMetadataEntry {{ floatValue }} }} }}
           ... on AssetCheckEvaluationPlannedEvent {{ checkName checkedKey: assetKey {{ path }} }}
           ... on AssetCheckEvaluationEvent {{ evaluation {{
             checkName success severity description assetKey {{ path }} }} }}
@@ -246,6 +243,30 @@ def get_events(run_id: str, cursor: str | None = None) -> Operation[EventPage]:
         return EventPage(page["events"], page["cursor"], page["hasMore"])
 
     return Operation(query, {"runId": run_id, "cursor": cursor}, read)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run was made of: its job, its run config (YAML) and its tags."""
+
+    job: Job
+    run_config: str
+    tags: Mapping[str, str]
+
+
+def get_origin(run_id: str) -> Operation[Origin]:
+    """Return what the run was made of, or raise `DagsterRunNotFoundError`."""
+    query = f"""query Origin($runId: ID!) {{ runOrError(runId: $runId) {{ __typename {_OPTIONAL_PROBLEMS}
+      ... on Run {{ jobName runConfigYaml tags {{ key value }}
+        repositoryOrigin {{ repositoryName repositoryLocationName }} }} }} }}"""
+
+    def read(data: dict[str, Any]) -> Origin:
+        run = _expect(data["runOrError"], "Run")
+        where = run["repositoryOrigin"] or {"repositoryLocationName": "", "repositoryName": ""}
+        job = Job(run["jobName"], where["repositoryLocationName"], where["repositoryName"])
+        return Origin(job, run["runConfigYaml"], {tag["key"]: tag["value"] for tag in run["tags"]})
+
+    return Operation(query, {"runId": run_id}, read)
 
 
 def terminate_run(run_id: str, *, force: bool = False) -> Operation[str | None]:
@@ -276,7 +297,8 @@ def get_version() -> Operation[str]:
 
 
 def _run(run: dict[str, Any]) -> Run:
-    return Run(run["runId"], run["status"], {tag["key"]: tag["value"] for tag in run["tags"]})
+    ended_at = (run["endTime"] or run["updateTime"]) if run["status"] in FINISHED else None
+    return Run(run["runId"], run["status"], {tag["key"]: tag["value"] for tag in run["tags"]}, ended_at)
 
 
 def _expect(answer: dict[str, Any], typename: str) -> dict[str, Any]:

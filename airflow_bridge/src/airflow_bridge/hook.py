@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from airflow_bridge.endpoint import Endpoint, endpoint_of
 from airflow_bridge.errors import DagsterBridgeError, DagsterUnreachableError
 from airflow_bridge.graphql import Operation
 from airflow_bridge.outcome import RunEvents
+from airflow_bridge.progress import Board
 
 T = TypeVar("T")
 
@@ -75,6 +77,15 @@ class DagsterHook(BaseHook):
             collected.add(events)
         return collected
 
+    def board(self, tags: Mapping[str, str]) -> Board:
+        """Read how far the assets have come in the runs of a launch, which carry `tags`."""
+        board = Board()
+        for progress in board.set_runs(self.run(graphql.find_runs(tags))):
+            for events in self.pages(progress.run.run_id):
+                progress.add(events)
+            progress.end_of_log()
+        return board
+
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether Dagster answers, for the button in Airflow's connection form."""
         try:
@@ -93,7 +104,9 @@ class AsyncDagster:
     @classmethod
     async def connect(cls, dagster_conn_id: str) -> AsyncDagster:
         """Read the Airflow connection without blocking the event loop and open a client for it."""
-        return cls(endpoint_of(await BaseHook.aget_connection(dagster_conn_id)))
+        # Shielded: a trigger that is cut off between a question to Airflow and the answer would leave the answer to
+        # whoever asks next (before Airflow 3.2), and that is the one who has to stop the run.
+        return cls(endpoint_of(await asyncio.shield(BaseHook.aget_connection(dagster_conn_id))))
 
     async def __aenter__(self) -> AsyncDagster:
         return self
@@ -121,7 +134,7 @@ def _read(endpoint: Endpoint, operation: Operation[T], response: httpx.Response)
 
 
 def _unreachable(endpoint: Endpoint, error: httpx.TransportError) -> DagsterUnreachableError:
-    reason = str(error) or type(error).__name__
+    reason = str(error).rstrip(".") or type(error).__name__
     return DagsterUnreachableError(
         f"Dagster at {endpoint.url} gave no answer: {reason}. "
         "Is its web server up, and are host and port of the connection right?"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -20,6 +20,10 @@ STORE_KEY = "dagster_launch_key"
 KEY_TAG = "airflow/launch_key"
 TRY_TAG = "airflow/try_number"
 RETRIES_LEFT_TAG = "airflow/retries_left"
+EPOCH_TAG = "airflow/epoch"
+BY_TAG = "airflow/launched_by"
+REBUILDS_TAG = "airflow/rebuilds"
+"""On a run that repeats some assets of another one after a clear: the id of that run."""
 
 
 class Store(Protocol):
@@ -42,6 +46,45 @@ class Entry:
     key: str
     epoch: int
     parent: str | None = None
+
+
+class Ledger(Protocol):
+    """The last launch of one task instance."""
+
+    def read(self) -> Entry | None:
+        """Return the last launch, if its outcome still decides what a next try does."""
+
+    def write(self, entry: Entry) -> None:
+        """Store a launch; to be called before it."""
+
+    def forget(self) -> None:
+        """Drop the launch: its outcome was seen, the next try wants a whole run of its own."""
+
+
+class TagLedger:
+    """The last launch as the tags of its run tell it: Airflow before 3.3 has no store that outlives a try.
+
+    `newest` looks for the newest run that this task instance launched. A launch that Dagster never got is not
+    remembered, which comes to the same: it is made again, under another key.
+    """
+
+    def __init__(self, newest: Callable[[], Run | None]) -> None:
+        self._newest = newest
+        self._forgotten = False
+
+    def read(self) -> Entry | None:
+        """Return the newest launch that Dagster knows."""
+        run = None if self._forgotten else self._newest()
+        if run is None or KEY_TAG not in run.tags:
+            return None
+        return Entry(run.tags[KEY_TAG], int(run.tags.get(EPOCH_TAG, "-1")), run.tags.get("dagster/parent_run_id"))
+
+    def write(self, entry: Entry) -> None:
+        """The launch itself writes it down."""
+
+    def forget(self) -> None:
+        """For this try only: what the next one does follows from how the run ended."""
+        self._forgotten = True
 
 
 class LaunchLedger:
@@ -118,6 +161,11 @@ def fresh(epoch: int, parent: str | None = None) -> Entry:
 def epoch_of(ti: Any) -> int:
     """Return the number that a clear changes and a retry does not."""
     return int(ti.max_tries)
+
+
+def marks_of(ti: Any) -> dict[str, str]:
+    """Return the tags by which a task instance finds the runs that it launched itself, also as a repetition."""
+    return {"airflow/dag_id": ti.dag_id, "airflow/run_id": ti.run_id, BY_TAG: f"{ti.task_id}[{ti.map_index}]"}
 
 
 def retries_left(ti: Any) -> int:

@@ -1,28 +1,26 @@
-"""`DagsterJobOperator` launches a Dagster job once; `DagsterOutcomeOperator` answers for a run that is launched."""
+"""`DagsterJobOperator` launches a Dagster job once, and waits for it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk.exceptions import AirflowFailException
-
 from airflow_bridge import errors, graphql
-from airflow_bridge.graphql import Run
+from airflow_bridge.graphql import PARTITION_TAG, Run
 from airflow_bridge.launch import (
     KEY_TAG,
     RETRIES_LEFT_TAG,
     TRY_TAG,
-    Adopt,
     Entry,
     Launch,
     Replace,
     decide,
     epoch_of,
+    marks_of,
     retries_left,
 )
 from airflow_bridge.links import DagsterRunLink
-from airflow_bridge.polling import Outcome
+from airflow_bridge.outcome_operator import DagsterOutcomeOperator
 from airflow_bridge.run_operator import DagsterRunOperator
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DagsterJobOperator", "DagsterOutcomeOperator", "DagsterRunLink"]
 
-PARTITION_TAG = "dagster/partition"
 _OWN_TAGS = "airflow/"
 _NO_PARTITION = ("", "None")
 
@@ -76,18 +73,33 @@ class DagsterJobOperator(DagsterRunOperator):
 
     def execute(self, context: Context) -> str:
         """Adopt the run of an earlier try, or launch one; then wait for it."""
+        ti = context["ti"]
+        if self.wait_for_completion:
+            self.claim(context, marks_of(ti))
+        elif self.promised_retries is not None:
+            launched = {"airflow/dag_id": ti.dag_id, "airflow/run_id": ti.run_id, "airflow/task_id": ti.task_id}
+            self.claim(context, launched, dag_run_only=True)
         ledger = self.ledger(context)
         entry = ledger.read()
         runs = self.hook.run(graphql.find_runs({KEY_TAG: entry.key})) if entry else []
-        if not self.wait_for_completion and runs and entry and entry.epoch == epoch_of(context["ti"]):
+        if not self.wait_for_completion and runs and entry and entry.epoch == epoch_of(ti):
             return self.proceed(context, runs[0])  # launched by an earlier try: that was all
-        decision = decide(entry, epoch_of(context["ti"]), runs, from_failure=self.retry_from_failure)
+        decision = decide(entry, epoch_of(ti), runs, from_failure=self.retry_from_failure)
         if isinstance(decision, Launch):
             return self.proceed(context, self._launch(context, decision.entry))
         if isinstance(decision, Replace):
             return self.wait_for_the_end_of(context, decision.run)
+        if self._is_a_seen_failure(context, decision.run):
+            return self.proceed(context, self.relaunch(context))
         self.log.info("Adopting Dagster run %s (%s) of an earlier try", decision.run.run_id, decision.run.status)
         return self.proceed(context, decision.run)
+
+    def _is_a_seen_failure(self, context: Context, run: Run) -> bool:
+        """Whether an earlier try has failed over the checks of this successful run, without a store to note it in."""
+        if run.status != "SUCCESS" or not self.fail_on_failed_checks:
+            return False
+        is_earlier = run.tags.get(TRY_TAG) != str(context["ti"].try_number)
+        return is_earlier and bool(self.hook.collect_events(run.run_id).failed_checks)
 
     def relaunch(self, context: Context) -> Run:
         """Launch under a new key."""
@@ -97,7 +109,7 @@ class DagsterJobOperator(DagsterRunOperator):
         """Wait for the run, unless launching it was all that was asked for."""
         if self.wait_for_completion:
             return self.wait(context, run)
-        self.show(context, run)
+        self.begin(context, run)
         return run.run_id
 
     def _launch(self, context: Context, entry: Entry) -> Run:
@@ -105,12 +117,14 @@ class DagsterJobOperator(DagsterRunOperator):
             return self.rerun(context, entry)
         job = self.job(self.asset_selection or ())
         tags = self._run_tags(context) | {KEY_TAG: entry.key}
+        # Of a job that is not there Dagster says so here; of a selection of it, only that something went wrong.
+        facts = self.hook.run(graphql.get_job_facts(job))
         if self.partition_key is not None:
-            tags |= self._partition_tags(self.partition_key)
+            tags |= self._partition_tags(self.partition_key, is_partitioned=facts.is_partitioned)
         return self.launch(context, entry, graphql.launch_run(job, self.run_config or {}, tags))
 
-    def _partition_tags(self, key: str) -> dict[str, str]:
-        if self.hook.run(graphql.get_job_facts(self.job())).is_partitioned:
+    def _partition_tags(self, key: str, *, is_partitioned: bool) -> dict[str, str]:
+        if is_partitioned:
             if key in _NO_PARTITION:
                 raise _no_partition_key(f"Job {self.job_name!r} is partitioned")
             return {PARTITION_TAG: key}
@@ -138,58 +152,7 @@ class DagsterJobOperator(DagsterRunOperator):
         }
         if ti.map_index is not None and ti.map_index >= 0:
             tags["airflow/map_index"] = str(ti.map_index)
-        return tags
-
-
-class DagsterOutcomeOperator(DagsterRunOperator):
-    """Waits for the run that task `launch_task_id` of the same DAG run has launched, and answers for it.
-
-    Fails as `DagsterJobOperator` does; a retry runs again what failed, a time-out and mark-failed cancel the run.
-    """
-
-    template_fields: Sequence[str] = ("job_name", "location", "repository")
-
-    def __init__(self, *, launch_task_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.launch_task_id = launch_task_id
-
-    def execute(self, context: Context) -> str:
-        """Go on with an earlier try's repetition, or with the launched run; repeat what failed there."""
-        entry = self.ledger(context).read()
-        runs = self.hook.run(graphql.find_runs({KEY_TAG: entry.key})) if entry else []
-        decision = decide(entry, epoch_of(context["ti"]), runs)
-        if isinstance(decision, Adopt):
-            return self.wait(context, decision.run)
-        if isinstance(decision, Replace):
-            return self.wait_for_the_end_of(context, decision.run)
-        if decision.entry.parent:
-            return self.wait(context, self.rerun(context, decision.entry))
-        return self.wait(context, self.relaunch(context))
-
-    def relaunch(self, context: Context) -> Run:
-        """Return the launched run, or a repetition of what failed in it."""
-        self.ledger(context).forget()
-        return self._launched(context)
-
-    def problem(self, outcome: Outcome, named: str, url: str) -> errors.DagsterBridgeError | None:
-        """Let Airflow retry a failed run only: nothing else would end otherwise without a new launch."""
-        problem = super().problem(outcome, named, url)
-        if problem and outcome.status != "FAILURE":
-            raise AirflowFailException(f"{problem} Clear {self.launch_task_id!r} for a new run.") from problem
-        return problem
-
-    def _launched(self, context: Context) -> Run:
-        ti = context["ti"]
-        run_id = ti.xcom_pull(task_ids=self.launch_task_id)
-        if not run_id:
-            raise errors.DagsterRequestInvalidError(
-                f"Task {self.launch_task_id!r} has launched no Dagster run in this DAG run; clear it to launch one."
-            )
-        run = self.hook.run(graphql.get_run(run_id))
-        # The first try reports the failure; whoever comes after it wants it repaired.
-        if run.status == "FAILURE" and int(ti.try_number) > 1 and self.retry_from_failure:
-            return self.rerun(context, self.new_entry(context, run.run_id))
-        return run
+        return tags | self.marks(context)
 
 
 def _no_partition_key(problem: str) -> errors.DagsterRequestInvalidError:

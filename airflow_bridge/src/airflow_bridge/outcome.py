@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_DBT_MARKER = "Errors parsed from dbt logs:"
-_MAX_LENGTH = 300
-_MAX_NAMES = 3
+from airflow_bridge.text import dbt_failures, first_error_line, shorten
 
 
 @dataclass
 class RunEvents:
-    """What a run's events said so far: first failure, assets left undone, failed checks."""
+    """What a run's events said so far: first failure, assets left undone, failed checks.
+
+    `failed_nodes` are lines "model fct_orders: reason", as far as dbt, or the author's own failure, names them.
+    """
 
     step: str | None = None
     error: str | None = None
     run_error: str | None = None
+    failed_nodes: list[str] = field(default_factory=list)
     planned: dict[str, list[str]] = field(default_factory=dict)
     materialized: set[str] = field(default_factory=set)
     failed_checks: list[str] = field(default_factory=list)
@@ -26,8 +29,8 @@ class RunEvents:
         """Take in one page of events, in the order of the log."""
         for event in events:
             kind = event["__typename"]
-            if kind == "ExecutionStepFailureEvent" and self.step is None:
-                self.step, self.error = event["stepKey"], _error_of(event)
+            if kind == "ExecutionStepFailureEvent":
+                self._add_failure(event)
             elif kind == "RunFailureEvent":
                 self.run_error = _error_of(event) or first_error_line(event["message"])
             elif kind == "AssetMaterializationPlannedEvent" and event["assetKey"]:
@@ -36,6 +39,11 @@ class RunEvents:
                 self.materialized.add(_key(event))
             elif kind == "AssetCheckEvaluationEvent":
                 self._add_check(event["evaluation"])
+
+    def _add_failure(self, event: Mapping[str, Any]) -> None:
+        self.failed_nodes += _nodes_of(event)
+        if self.step is None:
+            self.step, self.error = event["stepKey"], _error_of(event)
 
     def _add_check(self, check: Mapping[str, Any]) -> None:
         if check["success"] or check["severity"] != "ERROR":
@@ -49,36 +57,37 @@ class RunEvents:
         if self.step:
             parts.append(f"step {self.step!r}")
             undone = [key for key in self.planned.get(self.step, []) if key not in self.materialized]
-            if undone:
-                parts.append(f"asset {shorten(undone)}" if len(undone) == 1 else f"assets {shorten(undone)}")
+            # What dbt names is the culprit; a step of ours around it only was not made.
+            culprits = [key for key in undone if self.reason_of(key)] or ([] if self.failed_nodes else undone)
+            if culprits:
+                parts.append(f"asset {culprits[0]}" if len(culprits) == 1 else f"assets {shorten(culprits)}")
         if self.failed_checks:
             parts.append(f"failed checks {shorten(self.failed_checks)}")
         where = ", ".join(parts)
         error = self.error or self.run_error or "no error was recorded"
         return f"{where}: {error}" if where else error
 
+    def reason_of(self, asset: str) -> str | None:
+        """Return why dbt could not build the model behind the asset, if dbt named it."""
+        name = asset.rpartition("/")[2]
+        return next((line for line in self.failed_nodes if line.startswith(f"model {name}:")), None)
 
-def shorten(names: list[str]) -> str:
-    """Return the first names and how many more there are."""
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return ", ".join(names[:_MAX_NAMES]) + more
 
-
-def first_error_line(message: str) -> str:
-    """Return the first line that says something, at most 300 characters.
-
-    dagster-dbt opens with the command line and puts dbt's own words under a heading: these are
-    what counts, and dbt needs two lines to name the model and the reason.
-    """
-    wanted = 1
-    if _DBT_MARKER in message:
-        message, wanted = message.split(_DBT_MARKER, 1)[1], 2
-    lines = [line.strip() for line in message.splitlines() if line.strip()][:wanted]
-    text = " | ".join(lines)
-    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"
+def _nodes_of(event: Mapping[str, Any]) -> list[str]:
+    """Return the nodes that the failure names: in its metadata `failed`, else in what dbt logged."""
+    for entry in (event.get("failureMetadata") or {}).get("metadataEntries") or []:
+        if entry.get("label") == "failed" and entry.get("jsonString"):
+            listed = json.loads(entry["jsonString"])
+            return [str(line) for line in listed] if isinstance(listed, list) else []
+    error = event["error"] or {}
+    messages = [error.get("message") or "", *(cause["message"] for cause in error.get("causes") or [])]
+    return next((nodes for message in messages if (nodes := dbt_failures(message))), [])
 
 
 def _error_of(event: Mapping[str, Any]) -> str | None:
+    told = (event.get("failureMetadata") or {}).get("description")
+    if told:  # dagster.Failure: the author's own words
+        return first_error_line(told)
     error = event["error"]
     if not error:
         return None

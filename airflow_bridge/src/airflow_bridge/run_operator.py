@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from airflow_bridge import errors, graphql
-from airflow_bridge.cancel import PAUSE, CancelPlan
+from airflow_bridge.airflow_state import ended_from_outside
+from airflow_bridge.cancel import CancelPlan
+from airflow_bridge.claims import CLAIM_KEY, Claim
+from airflow_bridge.errors import AirflowFailException
 from airflow_bridge.graphql import Job, Run
 from airflow_bridge.hook import DagsterHook
 from airflow_bridge.launch import (
+    EPOCH_TAG,
     KEY_TAG,
     RETRIES_LEFT_TAG,
     TRY_TAG,
     Entry,
     LaunchLedger,
+    Ledger,
+    TagLedger,
     epoch_of,
     fresh,
+    marks_of,
     retries_left,
 )
 from airflow_bridge.links import DagsterRunLink
-from airflow_bridge.outcome import shorten
 from airflow_bridge.polling import ERROR_TOLERANCE, MISSING, POLL_INTERVAL, TIMED_OUT, UNREACHABLE, Outcome, RunWatch
+from airflow_bridge.text import shorten
 from airflow_bridge.triggers import DagsterRunTrigger
 
 if TYPE_CHECKING:
@@ -35,6 +42,8 @@ if TYPE_CHECKING:
 
 # Airflow sends SIGKILL five seconds after SIGTERM.
 _KILL_SECONDS = 3.0
+# Nobody ends a worker that has found out by itself that its task was taken away.
+_TAKEN_AWAY_SECONDS = 20.0
 
 
 class DagsterRunOperator(BaseOperator):
@@ -106,13 +115,12 @@ class DagsterRunOperator(BaseOperator):
     def wait_for_the_end_of(self, context: Context, run: Run) -> str:
         """Stop a run that a clear has left behind; `relaunch` follows when it has ended."""
         self.log.info("Stopping Dagster run %s (%s), which the clear has left behind", run.run_id, run.status)
-        self.cancel(run.run_id, seconds=0.0)
+        self.cancel(run.run_id, seconds=0.0, wait=False)
         return self.wait(context, run)
 
     def wait(self, context: Context, run: Run) -> str:  # noqa: RET503 - defer() never returns
         """Store the link, and wait for the run: in the triggerer, unless told otherwise."""
-        self._run_id = run.run_id
-        self.show(context, run)
+        self.begin(context, run)
         if run.is_finished:
             return self.execute_complete(context, Outcome(run.run_id, run.status).payload())
         if not self.deferrable:
@@ -129,6 +137,24 @@ class DagsterRunOperator(BaseOperator):
             method_name="execute_complete",
         )
 
+    def claim(self, context: Context, tags: Mapping[str, str], *, dag_run_only: bool = False) -> None:
+        """Note which runs this task answers for, before it has any; see `airflow_bridge.marks`."""
+        claim = Claim(self.dagster_conn_id, dict(tags), dag_run_only)
+        context["ti"].xcom_push(key=CLAIM_KEY, value=claim.as_xcom())
+
+    def begin(self, context: Context, run: Run) -> None:
+        """Take the run over, and show it; stop it instead if the task was marked meanwhile.
+
+        Whoever marks a task stops the runs that are there then (`airflow_bridge.marks`). A run that comes later is seen
+        here, because it is there before the state is asked for: so one of the two always sees the other.
+        """
+        self._run_id = run.run_id
+        self.show(context, run)
+        state = None if run.is_finished else ended_from_outside(context["ti"])
+        if state:
+            self.cancel(run.run_id, _TAKEN_AWAY_SECONDS)
+            raise AirflowFailException(f"Task {self.task_id!r} was put to {state!r} while it launched Dagster runs.")
+
     def show(self, context: Context, run: Run) -> None:
         """Tell where the run can be seen, in the log and by the link."""
         url = self.hook.endpoint.run_url(run.run_id)
@@ -143,7 +169,7 @@ class DagsterRunOperator(BaseOperator):
             KEY_TAG: entry.key,
             TRY_TAG: str(context["ti"].try_number),
             RETRIES_LEFT_TAG: str(retries_left(context["ti"])),
-        }
+        } | self.marks(context)
         job = self.job()
         facts = self.hook.run(graphql.get_job_facts(job))
         run = self.hook.run(graphql.rerun_failed(job, entry.parent, tags, is_asset_job=facts.is_asset_job))
@@ -191,19 +217,17 @@ class DagsterRunOperator(BaseOperator):
         for run_id in doomed:
             self.cancel(run_id, _KILL_SECONDS)
 
-    def cancel(self, run_id: str, seconds: float) -> str | None:
-        """Stop the run; return why it may go on, if it may."""
-        plan = CancelPlan(run_id, seconds)
+    def cancel(self, run_id: str, seconds: float, *, wait: bool = True) -> None:
+        """Stop the run within `seconds`, wait for its end, and log what has become of it."""
+        plan = CancelPlan(run_id, seconds, wait=wait)
         while not plan.is_over:
             try:
                 plan.on_answer(self.hook.run(plan.request()))
             except errors.DagsterBridgeError as error:
                 plan.on_error(error)
             if not plan.is_over:
-                time.sleep(PAUSE)
-        if plan.problem:
-            self.log.warning("Dagster run %s may go on: %s", run_id, plan.problem)
-        return plan.problem
+                time.sleep(plan.pause)
+        self.log.log(logging.WARNING if plan.problem else logging.INFO, "Dagster run %s %s", run_id, plan.words())
 
     def _poll(self, run: Run) -> Outcome:
         # No deadline: Airflow itself interrupts a task that holds its worker for too long.
@@ -226,7 +250,7 @@ class DagsterRunOperator(BaseOperator):
                 f"Lost sight of {named} for {self.poll_error_tolerance:.0f} s: {outcome.message} ({url})"
             )
         if outcome.status == TIMED_OUT:  # the key stays: the next try waits until this run is gone
-            end = f"could not be stopped ({outcome.message})" if outcome.message else "was cancelled"
+            end = outcome.message or "was asked to stop"
             raise errors.DagsterRunTimedOutError(f"{named} outlived {self.execution_timeout} and {end}: {url}")
         problem = self.problem(outcome, named, url)
         # A success stays known, so that a worker that dies now does not make its retry run the job again;
@@ -268,9 +292,19 @@ class DagsterRunOperator(BaseOperator):
         run = self.hook.run(graphql.get_run(outcome.run_id))
         return run.tags.get(TRY_TAG) != str(context["ti"].try_number)
 
-    def ledger(self, context: Context) -> LaunchLedger:
-        """Return the memory of this task's launches."""
-        return LaunchLedger(context["task_state_store"], NEVER_EXPIRE)
+    def ledger(self, context: Context) -> Ledger:
+        """Return the memory of this task's launches: Airflow's store, or before Airflow 3.3 the tags of the runs."""
+        store = context.get("task_state_store")
+        if store is None:
+            marks = marks_of(context["ti"])
+            return TagLedger(lambda: next(iter(self.hook.run(graphql.find_runs(marks))), None))
+        from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+        return LaunchLedger(store, NEVER_EXPIRE)
+
+    def marks(self, context: Context) -> dict[str, str]:
+        """Return the tags by which the next try knows that this task launched the run, and in which execution."""
+        return marks_of(context["ti"]) | {EPOCH_TAG: str(epoch_of(context["ti"]))}
 
     def new_entry(self, context: Context, parent: str | None = None) -> Entry:
         """Return an entry for a launch of this execution."""
