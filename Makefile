@@ -49,13 +49,13 @@ durations: $(READY) ## Keep how long each file took in the last "make test ALL=1
 	@$(PY) -m tests.support.durations
 
 test-clocks: $(READY) ## Run what depends on dates around midnights, summer time, 29 February and New Year
-	@$(PY) -m pytest tests/clocks --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@SHOP_TEST_CLOCKS=all $(PY) -m pytest tests/clocks --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 chaos: $(READY) ## Break everything on purpose, in full doses (ARGS="-k disk"); an hour or so
 	@SHOP_TEST_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)
 
 lint: $(READY) ## Check style, types, SQL, and that generated files are up to date
-	@$(MAKE) --no-print-directory -j 2 lint-compiled-sql lint-code lint-models lint-project
+	@$(MAKE) --no-print-directory -j 2 lint-models lint-code lint-compiled-sql lint-project
 
 lint-code: $(READY)
 	@$(PY) -m ruff check .
@@ -86,6 +86,9 @@ slim-ci: $(READY) ## Build and test only the models that differ from a revision 
 
 airflow-env: $(AIRFLOW_READY) ## Install Airflow and the bridge into .venv-airflow
 
+airflow-versions: $(READY) ## Build the bridge's wheel and try it in each Airflow that it declares (ARGS="3.1 3.2")
+	@$(PY) -m deploy.airflow.try_versions $(ARGS)
+
 airflow: $(READY) $(AIRFLOW_READY) ## Run a real Airflow beside the running demo until Ctrl-C
 	@$(PY) -m shop_platform.local.airflow_run
 
@@ -102,4 +105,4 @@ reset: $(READY) ## Remove the embedded stack's data (ARGS=--yes asks nothing)
 clean: ## Remove environments, caches and builds (not the data)
 	rm -rf .venv .venv-airflow .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo demo-once test test-fast test-slow durations test-clocks chaos lint lint-code lint-models lint-compiled-sql lint-project bench docs slim-ci airflow-env airflow airflow-once reset clean
+.PHONY: help setup demo demo-once test test-fast test-slow durations test-clocks chaos lint lint-code lint-models lint-compiled-sql lint-project bench docs slim-ci airflow-env airflow-versions airflow airflow-once reset clean

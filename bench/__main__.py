@@ -15,7 +15,7 @@ from shop_platform.errors import ShopError
 
 PARTS = ("generator", "ingest", "warehouse", "plan", "demo")
 # Minutes and gigabytes, or Java and environments of their own: only when asked for by name.
-LONG_PARTS = ("ingest_peers", "ingest_soak", "warehouse_growth", "freshness")
+LONG_PARTS = ("ingest_peers", "ingest_soak", "warehouse_growth", "freshness", "incidents")
 # `--only ingest` measures the peers too, after the own figures.
 _TOGETHER = {"ingest": ("ingest", "ingest_peers")}
 OUTPUT = Path(__file__).resolve().parent.parent / "build" / "bench.json"

@@ -1,4 +1,4 @@
-"""Tell Docker whether a service does its work: ``python -m deploy.healthcheck http|grpc|daemon|refresher [address]``.
+"""Tell Docker whether a service does its work: ``python -m deploy.healthcheck <check> [address]``.
 
 A process that is up but useless is unhealthy: the Dagster daemon is judged by the signs of life it leaves in the
 database, not by its process.
@@ -10,6 +10,8 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+
+import psycopg
 
 from shop_platform.errors import ShopError
 
@@ -44,10 +46,10 @@ def grpc(address: str) -> bool:
 
 def daemon(_address: str) -> bool:
     """Tell whether every part of the Dagster daemon has written its heartbeat lately."""
-    from shop_platform.orchestration.instance import daemon_ready
+    from shop_platform.orchestration.heartbeats import silent_daemons
     from shop_platform.settings import load
 
-    return daemon_ready(load())()
+    return not silent_daemons(load())
 
 
 def refresher(_address: str) -> bool:
@@ -58,7 +60,21 @@ def refresher(_address: str) -> bool:
     return alive(load())
 
 
-_CHECKS: dict[str, Callable[[str], bool]] = {"http": http, "grpc": grpc, "daemon": daemon, "refresher": refresher}
+def monitor(_address: str) -> bool:
+    """Tell whether the monitor has looked at the platform lately; while PostgreSQL is away nobody can say."""
+    from shop_platform.monitoring.store import looked_lately
+    from shop_platform.settings import load
+
+    return looked_lately(load())
+
+
+_CHECKS: dict[str, Callable[[str], bool]] = {
+    "http": http,
+    "grpc": grpc,
+    "daemon": daemon,
+    "refresher": refresher,
+    "monitor": monitor,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,8 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         healthy = _CHECKS[given[0]](given[1] if len(given) > 1 else "")
-    except ShopError as error:
-        sys.stderr.write(f"{error}\n")
+    except (ShopError, psycopg.Error) as error:
+        sys.stderr.write(f"{' '.join(given)}: {error}\n")
         return 1
     if not healthy:
         sys.stderr.write(f"{' '.join(given)}: no sign of life\n")

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 
 _PR_SET_PDEATHSIG = 1
 
+SUPERVISED_VARIABLE = "SHOP_SUPERVISED"
+"""Set for the children of our own supervisor, which writes down their starts and ends."""
+
 WINDOW_SECONDS = 300.0
 # The first restart is made at once; what ends again and again gets a growing pause, and is never given up.
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 60.0

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -17,6 +15,7 @@ from shop_platform.importing.cli import import_file
 from shop_platform.operations.erase_cli import erase_customer
 from shop_platform.operations.retention_cli import remove_old
 from shop_platform.orchestration.backfill_cli import backfill
+from shop_platform.orchestration.reload import reload
 from shop_platform.settings import Settings, get_settings
 
 app = typer.Typer(
@@ -40,18 +39,6 @@ def _settings() -> Settings:
     settings = get_settings()
     configure_logging(settings)
     return settings
-
-
-@contextlib.contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set, so that a loop can end between two transactions."""
-    stop = threading.Event()
-    previous = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 @app.command()
@@ -92,13 +79,14 @@ def status(
     lag: Annotated[bool, typer.Option("--lag", help="Show every partition, not only those that are behind.")] = False,
     json_: Json = False,
 ) -> None:
-    """Show counts, lag, freshness and the last runs.
+    """Show every service, open incidents, counts, lag, freshness and the last runs.
 
-    Exit codes: 1 something could not be looked at; 3 the ingestion has halted and waits for a decision.
+    Exit codes: 0 all is well; 3 a topic waits for a person's decision; 1 something else does not hold (a service, a
+    check, I1, an incident) or could not be looked at.
     """
-    from shop_platform.operations.status import collect
+    from shop_platform.operations.status import look_around
 
-    found = collect(_settings())
+    found = look_around(_settings())
     if json_:
         _print(json.dumps(found.as_dict(), indent=2, default=str))
     else:
@@ -107,10 +95,7 @@ def status(
         from shop_platform.local.screen import status_table
 
         Console().print(status_table(found, **({"partitions": None} if lag else {})))
-    if found.problems:
-        raise typer.Exit(1)
-    if found.halts:
-        raise typer.Exit(3)
+    raise typer.Exit(found.exit_code)
 
 
 @app.command()
@@ -152,9 +137,12 @@ def ingest(
     Exit codes: 2 configuration, or something out of reach with --until-end; 3 with --until-end, a topic waits for a
     decision; 4 stuck, start it again.
     """
+    from shop_platform.signals import END_SECONDS, stop_on_signals
+
     settings = _settings()
     if not until_end:
-        with stop_on_signals() as stop:
+        # The fleet ends its members within a time of its own.
+        with stop_on_signals(END_SECONDS if processes == 1 else None) as stop:
             if processes > 1:
                 from shop_platform.ingest.fleet import run_fleet
 
@@ -215,10 +203,25 @@ def refresh() -> None:
     Builds dbt's selector `hot` whenever new rows have landed. Excludes Dagster's builds and `shop verify` by a lock.
     """
     from shop_platform.refresh.service import run_refresher
+    from shop_platform.signals import END_SECONDS, stop_on_signals
 
     settings = _settings()
-    with stop_on_signals() as stop:
+    with stop_on_signals(END_SECONDS) as stop:
         run_refresher(settings, stop)
+
+
+@app.command()
+def monitor() -> None:
+    """Look every ten seconds at what is wrong and tell SHOP_ALERT_WEBHOOK_URL once of each, until Ctrl-C.
+
+    Keeps `ops.alerts` and `ops.service_states`. `shop status` shows the same to whoever looks.
+    """
+    from shop_platform.monitoring.service import run_monitor
+    from shop_platform.signals import END_SECONDS, stop_on_signals
+
+    settings = _settings()
+    with stop_on_signals(END_SECONDS) as stop:
+        run_monitor(settings, stop)
 
 
 @app.command()
@@ -322,6 +325,7 @@ app.command("import")(import_file)
 app.command("erase")(erase_customer)
 app.command("retention")(remove_old)
 app.command("backfill")(backfill)
+app.command("reload")(reload)
 
 
 def _mount_generator() -> None:

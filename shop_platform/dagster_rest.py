@@ -15,6 +15,13 @@ import httpx
 
 TIMEOUT_SECONDS = 5.0
 
+# Dagster's REST knows text, numbers and JSON as metadata and nothing else. Our storage of Dagster
+# (shop_platform/orchestration/reported.py) puts these where they belong.
+DESCRIPTION = "description"
+"""The metadata of a check that becomes its description."""
+LINEAGE = "dagster/column_lineage"
+"""The metadata of a materialization that becomes its column lineage: ``{column: [["marts/fct_orders", "id"]]}``."""
+
 
 class IntervalReporter(ABC):
     """Calls :meth:`flush` every ``interval_seconds`` while the block runs and once at its end; 0: never."""
@@ -54,8 +61,19 @@ class IntervalReporter(ABC):
         """Raise ``httpx.HTTPError`` when Dagster did not take it."""
         self._post("materialization", asset, {"metadata": metadata, "description": description})
 
-    def _check(self, asset: Sequence[str], name: str, *, passed: bool, severity: str, metadata: dict[str, Any]) -> None:
+    def _check(
+        self,
+        asset: Sequence[str],
+        name: str,
+        *,
+        passed: bool,
+        severity: str,
+        metadata: dict[str, Any],
+        description: str = "",
+    ) -> None:
         """Raise ``httpx.HTTPError`` when Dagster did not take it; ``severity`` is WARN or ERROR."""
+        if description:
+            metadata = metadata | {DESCRIPTION: description}
         self._post("check", asset, {"check_name": name, "passed": passed, "severity": severity, "metadata": metadata})
 
     def _post(self, kind: str, asset: Sequence[str], body: dict[str, Any]) -> None:

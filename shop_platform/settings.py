@@ -50,6 +50,14 @@ def _dev_password(role: Role) -> SecretStr:
     return SecretStr(f"{_DEV_PASSWORD_PREFIX}{role.value}")
 
 
+def _code_servers(text: str) -> dict[str, str]:
+    """Return addresses by location from ``ingestion=host:4000,warehouse=host:4000``."""
+    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    if wrong := [name for name, _, address in pairs if not address.rpartition(":")[2].isdecimal()]:
+        raise ValueError(f"'{wrong[0]}' has no address; write for example ingestion=host:4000,warehouse=host:4000")
+    return {name.strip(): address.strip() for name, _, address in pairs}
+
+
 class Settings(KafkaSettings):
     """Everything a process of the platform may be told from outside.
 
@@ -84,12 +92,14 @@ class Settings(KafkaSettings):
     dagster_database: str = "dagster"
     dagster_concurrent_runs: int = 2
     dagster_public_url: str = ""
+    dagster_code_servers: str = ""
 
     alert_webhook_url: SecretStr = SecretStr("")
     runbook_url: str = "docs/runbooks"
 
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = 8050
+    dashboard_url: str = ""
     dashboard_refresh_seconds: int = 10
 
     ingest_batch_messages: int = 20_000
@@ -129,6 +139,12 @@ class Settings(KafkaSettings):
     @classmethod
     def _possible_retention(cls, value: str) -> str:
         parse_retention(value)
+        return value
+
+    @field_validator("dagster_code_servers")
+    @classmethod
+    def _locations_and_addresses(cls, value: str) -> str:
+        _code_servers(value)
         return value
 
     @field_validator("log_format")
@@ -203,6 +219,11 @@ class Settings(KafkaSettings):
     def dagster_link(self) -> str:
         """Where a person's browser finds Dagster."""
         return (self.dagster_public_url or self.dagster_url).rstrip("/")
+
+    @property
+    def code_servers(self) -> dict[str, str]:
+        """The address (host:port) of each of Dagster's code locations that is known."""
+        return _code_servers(self.dagster_code_servers)
 
     @property
     def stack_env_path(self) -> Path:

@@ -32,6 +32,8 @@ def shop(*arguments, **variables):
         (["reset"], {}, "Add --yes"),
         (["migrate"], {"SHOP_PG_PORT": str(any_free())}, "PostgreSQL at 127.0.0.1"),
         (["topics"], {"SHOP_KAFKA_BOOTSTRAP": f"127.0.0.1:{any_free()}"}, "does not answer"),
+        (["reload", "marts"], {}, "There is no code location 'marts'"),
+        (["reload"], {"SHOP_DAGSTER_URL": f"http://127.0.0.1:{any_free()}"}, "did not load 'warehouse' again"),
         (["generate", "history"], {"SHOP_ALLOW_SIMULATED_DATA": "false"}, "imulated"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -67,9 +67,9 @@ def history(
     ] = False,
 ) -> None:
     """Send a shop's past into Kafka, once. Interrupted, the next call goes on; done, it is left alone."""
-    from shop_platform.cli import stop_on_signals
     from shop_platform.generator.history import run_history
     from shop_platform.local.screen import progress_bar
+    from shop_platform.signals import stop_on_signals
 
     rates = _faults(
         HISTORY_FAULTS, no_faults, duplicate=duplicates, late=late, out_of_order=out_of_order, malformed=malformed,
@@ -108,8 +108,8 @@ def live(
     no_faults: _NoFaults = False,
 ) -> None:
     """Let the shop live on in real time until Ctrl-C."""
-    from shop_platform.cli import stop_on_signals
     from shop_platform.generator.live import run_live
+    from shop_platform.signals import stop_on_signals
 
     rates = _faults(
         LIVE_FAULTS, no_faults, duplicate=duplicates, late=late, out_of_order=out_of_order, malformed=malformed,

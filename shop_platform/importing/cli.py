@@ -32,10 +32,10 @@ def import_file(
 
     Exit code 0: everything was sent (or could be), 1: rows fail, 2: the map, the file or a column is wrong.
     """
-    from shop_platform.cli import stop_on_signals
     from shop_platform.importing.run import ImportOptions, run_import
     from shop_platform.local.screen import progress_bar
     from shop_platform.settings import get_settings
+    from shop_platform.signals import stop_on_signals
 
     options = ImportOptions(file, map_, format_, dry_run, skip_failing, rejects)
     with stop_on_signals() as stop:

@@ -12,16 +12,15 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from shop_platform.children import die_with_parent
+from shop_platform.children import SUPERVISED_VARIABLE, Restarts, die_with_parent
 from shop_platform.errors import ShopError
-from shop_platform.settings import Settings
+from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.service_events import ENDED, STARTED, Events, ServiceEvent
 
 log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 30.0
-_PAUSE_SECONDS = 2.0
-_PAUSE_LIMIT_SECONDS = 60.0
 # The exit code after which another start would end the same way: a person has to correct the configuration.
 _FOR_A_PERSON = ShopError.exit_code
 
@@ -30,9 +29,7 @@ _FOR_A_PERSON = ShopError.exit_code
 class _Member:
     number: int
     process: subprocess.Popen[bytes]
-    started_at: float = field(default_factory=time.monotonic)
-    pause: float = _PAUSE_SECONDS
-    not_before: float = 0.0
+    restarts: Restarts = field(default_factory=Restarts)
 
 
 def run_fleet(settings: Settings, processes: int, stop: threading.Event) -> int:
@@ -42,6 +39,7 @@ def run_fleet(settings: Settings, processes: int, stop: threading.Event) -> int:
     The health endpoint of member ``n`` (from 0) listens on ``SHOP_INGEST_HEALTH_PORT + n``.
     """
     members = [_Member(number, _start(settings, number)) for number in range(processes)]
+    events = Events(settings, Role.INGEST)
     log.info("fleet_started", processes=processes, pids=[member.process.pid for member in members])
     code = 0
     try:
@@ -52,14 +50,14 @@ def run_fleet(settings: Settings, processes: int, stop: threading.Event) -> int:
                     continue
                 if ended == _FOR_A_PERSON:
                     return ended
-                _again(settings, member, ended)
+                _again(settings, member, ended, events)
     finally:
         code = max(code, _end(members))
     return code
 
 
 def _start(settings: Settings, number: int) -> subprocess.Popen[bytes]:
-    environment = os.environ | settings.process_environment()
+    environment = os.environ | settings.process_environment() | {SUPERVISED_VARIABLE: "1"}
     if settings.ingest_health_port:
         environment["SHOP_INGEST_HEALTH_PORT"] = str(settings.ingest_health_port + number)
     # Its own session: Ctrl-C reaches this process alone, which then ends the members in order.
@@ -72,17 +70,15 @@ def _start(settings: Settings, number: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _again(settings: Settings, member: _Member, ended: int) -> None:
-    now = time.monotonic()
-    if member.not_before == 0.0:
-        if now - member.started_at > _PAUSE_LIMIT_SECONDS:
-            member.pause = _PAUSE_SECONDS
-        member.not_before = now + member.pause
-        member.pause = min(member.pause * 2, _PAUSE_LIMIT_SECONDS)
-        log.warning("member_ended", number=member.number, exit_code=ended)
-    elif now >= member.not_before:
+def _again(settings: Settings, member: _Member, ended: int, events: Events) -> None:
+    process = f"member {member.number}"
+    if member.restarts.not_before is None:
+        pause = member.restarts.ended()
+        log.warning("member_ended", number=member.number, exit_code=ended, retry_in_seconds=pause)
+        events.add(ServiceEvent("ingest", ENDED, f"Member {member.number} ended with code {ended}.", process))
+    if member.restarts.due():
         member.process = _start(settings, member.number)
-        member.started_at, member.not_before = now, 0.0
+        events.add(ServiceEvent("ingest", STARTED, process=process))
 
 
 def _end(members: list[_Member]) -> int:

@@ -17,18 +17,20 @@ from shop_platform.events.registry import TOPICS
 from shop_platform.ingest.appetite import Appetite
 from shop_platform.ingest.behind import BehindWatch
 from shop_platform.ingest.health import RUNNING, STARTING, WAITING, Health, HealthServer, Watchdog
-from shop_platform.ingest.lag import HEARTBEAT_SECONDS
+from shop_platform.ingest.lag import ALIVE_WITHIN_SECONDS, HEARTBEAT_SECONDS
 from shop_platform.ingest.reader import PartitionReader
 from shop_platform.ingest.report import DagsterReporter
 from shop_platform.ingest.tuning import tuned_interpreter
 from shop_platform.ingest.write import Written
-from shop_platform.settings import Settings
+from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.service_events import Start
 
 log = structlog.get_logger(__name__)
 
 _BACKOFF_SECONDS = 1.0
 _BACKOFF_LIMIT_SECONDS = 15.0
 _REVIEW_SECONDS = 5.0
+_FORGOTTEN_SECONDS = 60
 _SUMMARY_SECONDS = 30.0
 Progress = Callable[[int, int], None]
 
@@ -49,9 +51,11 @@ def run_service(settings: Settings, stop: threading.Event, progress: Progress | 
         reporter,
     ):
         pause = _BACKOFF_SECONDS
+        start = Start(settings, Role.INGEST, "ingest")
         while not stop.is_set():
             began = time.monotonic()
             try:
+                start.record()
                 _serve(settings, stop, reporter, health, progress)
                 continue
             except (psycopg.OperationalError, psycopg.InterfaceError, KafkaException) as error:
@@ -167,6 +171,14 @@ class _Pulse:
                 " rows_per_second = excluded.rows_per_second, partitions = excluded.partitions, state = excluded.state,"
                 " last_commit_at = coalesce(excluded.last_commit_at, ingest_services.last_commit_at)",
                 [self._reader.writer, lag, rate, partitions, health.state, self._committed],
+            )
+            # Killed ones that another has come for: their partitions are read, and nobody waits for them.
+            connection.execute(
+                "delete from ops.ingest_services as gone"
+                " where gone.heartbeat_at < now() - make_interval(secs => %s) and exists ("
+                " select from ops.ingest_services as after where after.started_at > gone.heartbeat_at"
+                " and after.heartbeat_at > now() - make_interval(secs => %s))",
+                [_FORGOTTEN_SECONDS, ALIVE_WITHIN_SECONDS],
             )
             with connection.cursor() as cursor:
                 cursor.executemany(

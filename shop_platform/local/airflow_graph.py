@@ -24,10 +24,13 @@ def graph_text(repository: dg.RepositoryDefinition, job: str = names.JOB_FULL_PI
         key.to_user_string(): {
             "group": graph.get(key).group_name,
             "upstream": sorted(parent.to_user_string() for parent in graph.get(key).parent_keys if parent in set(made)),
+            "owners": list(graph.get(key).owners),
+            "description": (graph.get(key).description or "").strip(),
         }
         for key in made
     }
-    return json.dumps({"location": names.location_of(job), "job": job, "assets": assets}, indent=1) + "\n"
+    content = {"location": names.location_of(job), "job": job, "assets": assets}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def _text() -> str:

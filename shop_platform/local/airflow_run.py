@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import signal
 import sys
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
+import psutil
+
 from shop_platform.errors import ShopError
 from shop_platform.local.airflow import DAGS, USER, AirflowHome
 from shop_platform.local.processes import Supervisor
@@ -20,6 +23,7 @@ from shop_platform.orchestration import names
 from shop_platform.settings import Settings, load
 
 _TEND_SECONDS = 2.0
+_LEAVE_SECONDS = 3.0
 
 
 def home_of(settings: Settings) -> AirflowHome:
@@ -50,15 +54,17 @@ class RunningAirflow:
 
     def tend(self) -> list[str]:
         """Start again what has died; return what happened, as sentences."""
-        return [told for supervisor in self.supervisors for told in supervisor.tend()]
+        return [told.detail for supervisor in self.supervisors for told in supervisor.tend() if told.detail]
 
 
 @contextlib.contextmanager
 def running(home: AirflowHome) -> Iterator[RunningAirflow]:
     """Run the four processes of an Airflow that has been prepared, and end all of them on the way out.
 
-    Raises :class:`ShopError` when a process does not come up.
+    What a process that was killed has left behind ends too: at the beginning and at the end. Raises
+    :class:`ShopError` when a process does not come up.
     """
+    end_leftovers(home.folder)
     api_server, *rest = home.services(home.ports())
     logs = home.folder / "processes"
     # Two supervisors, because the others still report to the API server while they end.
@@ -74,6 +80,32 @@ def running(home: AirflowHome) -> Iterator[RunningAirflow]:
     finally:
         others.stop_all()
         server.stop_all()
+        end_leftovers(home.folder)
+
+
+def end_leftovers(folder: Path) -> int:
+    """End every process whose AIRFLOW_HOME is ``folder``; return how many there were.
+
+    A scheduler that is killed leaves its workers, which ignore SIGTERM, and its log server, which listens on every
+    interface. They are nobody's children any more; only their environment tells whose they are.
+    """
+    left = [process for process in psutil.process_iter() if _home(process) == str(folder)]
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(left, timeout=_LEAVE_SECONDS)
+    for process in alive:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(alive, timeout=_LEAVE_SECONDS)
+    return len(left)
+
+
+def _home(process: psutil.Process) -> str | None:
+    try:
+        return None if process.pid == os.getpid() else process.environ().get("AIRFLOW_HOME")
+    except (psutil.Error, OSError):  # another user's, or gone meanwhile
+        return None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from rich.console import Console
@@ -22,20 +22,25 @@ from shop_platform.errors import ShopError
 from shop_platform.ingest.topics import ensure_topics
 from shop_platform.ingest.until_end import read_until_end
 from shop_platform.local import services
+from shop_platform.local.heartbeats import forget_heartbeats
 from shop_platform.local.postgres import EmbeddedPostgres
-from shop_platform.local.processes import Supervisor, tree_memory
+from shop_platform.local.processes import FROZEN_SECONDS, Frozen, Supervisor, tree, tree_memory
 from shop_platform.local.screen import account, live_screen
 from shop_platform.local.stack import Ports, StackFolder
 from shop_platform.local.tasks import run_task
+from shop_platform.monitoring.services import KAFKA
 from shop_platform.operations.status import LedgerCounter, collect
 from shop_platform.operations.verify import rebuild_and_compare, reconcile
 from shop_platform.orchestration.instance import dagster_services, prepare_home
 from shop_platform.orchestration.launch import launch_job, wait_for_run
 from shop_platform.settings import Environment, Role, Settings, load
 from shop_platform.warehouse.migrate import migrate
+from shop_platform.warehouse.service_events import ENDED, FROZEN, STARTED, Events, ServiceEvent
 
 _REFRESH_SECONDS = 2.0
 _LIVE_BEFORE_VERIFY_SECONDS = 8.0
+# What a child does for the platform, where its name says how.
+_CALLED = {"broker": KAFKA}
 # A run that takes longer is left to itself: Dagster ends what hangs.
 _BUILD_SECONDS = 3600
 
@@ -149,6 +154,7 @@ class _Demo:
     postgres: EmbeddedPostgres
     supervisor: Supervisor
     steps: _Steps
+    frozen: Frozen = field(default_factory=Frozen)
 
     def run(self, notes: list[str]) -> int:
         self._start_core()
@@ -173,8 +179,11 @@ class _Demo:
             self.supervisor.wait_ready("broker")
         with self.steps.step("migrations and topics"):
             migrate(self.settings)
+            forget_heartbeats(self.settings)
             ensure_topics(self.settings)
         self.folder.publish(self.settings)
+        if not self.options.exit_after:
+            self.supervisor.start(services.monitor(self.settings))
         prepare_home(self.settings, code_ports=self.ports.code)
         self.supervisor.start(services.ingest(self.settings))
         # The daemon comes after the history: its sensors would start a run for every part of it.
@@ -252,19 +261,28 @@ class _Demo:
                 )
         return 0 if i1.holds and i1.hours.holds and i2.holds else 1
 
-    def _tend_postgres(self, restarts: Restarts) -> list[str]:
+    def _tend_postgres(self, restarts: Restarts) -> list[ServiceEvent]:
         """Start PostgreSQL again when it has ended; return what happened."""
         process = self.postgres.process
         happened = []
+        if process is not None and process.poll() is None and self.frozen.lasts(process.pid):
+            # Not killed as others are: it goes on where it stopped, and recovers nothing.
+            for pid in tree(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+            said = f"PostgreSQL was stopped for {FROZEN_SECONDS:.0f} s (SIGSTOP) and is continued"
+            happened.append(ServiceEvent("postgres", FROZEN, said))
         if restarts.not_before is None and (process is None or process.poll() is not None):
             pause = restarts.ended()
-            happened.append("PostgreSQL ended and is started again" + (f" in {pause:.0f} s" if pause else ""))
+            said = "PostgreSQL ended and is started again" + (f" in {pause:.0f} s" if pause else "")
+            happened.append(ServiceEvent("postgres", ENDED, said))
         if restarts.due():
             try:
                 self.postgres.start()
+                happened.append(ServiceEvent("postgres", STARTED))
             except ShopError as error:
                 restarts.ended()
-                happened.append(f"PostgreSQL could not be started: {error.message}")
+                happened.append(ServiceEvent("postgres", ENDED, f"PostgreSQL could not be started: {error.message}"))
         return happened
 
     def _log(self, note: str) -> None:
@@ -298,11 +316,14 @@ class _Demo:
             if console.is_terminal
             else (contextlib.nullcontext()) as live
         ):
-            restarts = Restarts()
+            restarts, events = Restarts(), Events(self.settings, Role.ORCHESTRATOR)
             while True:
-                for note in [*self._tend_postgres(restarts), *self.supervisor.tend()]:
-                    notes.append(note)
-                    self._log(note)
+                happened = [*self._tend_postgres(restarts), *self.supervisor.tend()]
+                for each in happened:
+                    if each.detail:
+                        notes.append(each.detail)
+                        self._log(each.detail)
+                events.add(*(replace(each, service=_CALLED.get(each.service, each.service)) for each in happened))
                 if live is not None:
                     shown = live_screen(collect(self.settings, ledger), urls, self._memory(), notes)
                     live.update(shown, refresh=True)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import psutil
 
-from shop_platform.children import Restarts, die_with_parent
+from shop_platform.children import SUPERVISED_VARIABLE, Restarts, die_with_parent
 from shop_platform.errors import ShopError
+from shop_platform.warehouse.service_events import ENDED, FROZEN, STARTED, ServiceEvent
 
 _TAIL_LINES = 8
-_FROZEN_SECONDS = 30.0
+FROZEN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,30 @@ class Service:
 
 
 @dataclass
+class Frozen:
+    """Since when a process is stopped (SIGSTOP): it neither works nor ends, and may hold locks."""
+
+    since: float | None = None
+
+    def lasts(self, pid: int) -> bool:
+        """Look at the process; return whether it has been stopped for :data:`FROZEN_SECONDS`."""
+        try:
+            stopped = psutil.Process(pid).status() == psutil.STATUS_STOPPED
+        except psutil.Error:
+            stopped = False
+        if not stopped:
+            self.since = None
+        elif self.since is None:
+            self.since = time.monotonic()
+        return self.since is not None and time.monotonic() - self.since >= FROZEN_SECONDS
+
+
+@dataclass
 class _Child:
     service: Service
     process: subprocess.Popen[bytes]
     restarts: Restarts = field(default_factory=Restarts)
-    stopped_at: float | None = None
+    frozen: Frozen = field(default_factory=Frozen)
 
 
 class Supervisor:
@@ -85,22 +105,27 @@ class Supervisor:
             time.sleep(0.15)
         self._refuse_strangers(child)
 
-    def tend(self) -> list[str]:
-        """Start again what has died, with growing pauses, and end what is frozen; return sentences of what happened."""
+    def tend(self) -> list[ServiceEvent]:
+        """Start again what has died, with growing pauses, and end what is frozen; return what happened."""
         happened = []
         for name, child in self._children.items():
             code = child.process.poll()
             if code is None:
-                if self._is_frozen(child):
+                if child.frozen.lasts(child.process.pid):
                     child.process.kill()
-                    happened.append(f"{name} was stopped for {_FROZEN_SECONDS:.0f} s (SIGSTOP) and is killed")
+                    said = f"{name} was stopped for {FROZEN_SECONDS:.0f} s (SIGSTOP) and is killed"
+                    happened.append(ServiceEvent(name, FROZEN, said))
                 continue
-            child.stopped_at = None
+            child.frozen = Frozen()
             if child.restarts.not_before is None:
+                # What it leaves behind (a worker that is frozen as well) would keep its port. Once: the number of a
+                # group that is gone may be another's later.
+                _end_group(child.process.pid)
                 pause = child.restarts.ended()
-                happened.append(self._ended(name, child, code, pause))
+                happened.append(ServiceEvent(name, ENDED, self._ended(name, child, code, pause)))
             if child.restarts.due():
                 child.process = self._spawn(child.service)
+                happened.append(ServiceEvent(name, STARTED))
         return happened
 
     def _ended(self, name: str, child: _Child, code: int, pause: float) -> str:
@@ -110,18 +135,6 @@ class Supervisor:
             f"{name} ended with code {code}, {child.restarts.recent} times in 5 minutes; it starts again in"
             f" {pause:.0f} s. Its log: {self.log_path(name)}"
         )
-
-    def _is_frozen(self, child: _Child) -> bool:
-        """Tell whether the child has been stopped for a while: it neither works nor ends, and may hold locks."""
-        try:
-            stopped = psutil.Process(child.process.pid).status() == psutil.STATUS_STOPPED
-        except psutil.Error:
-            stopped = False
-        if not stopped:
-            child.stopped_at = None
-        elif child.stopped_at is None:
-            child.stopped_at = time.monotonic()
-        return child.stopped_at is not None and time.monotonic() - child.stopped_at >= _FROZEN_SECONDS
 
     def _refuse_strangers(self, child: _Child) -> None:
         if child.service.port is None:
@@ -165,7 +178,7 @@ class Supervisor:
             return subprocess.Popen(
                 list(service.argv),
                 cwd=service.folder,
-                env=os.environ | dict(service.environment),
+                env=os.environ | dict(service.environment) | {SUPERVISED_VARIABLE: "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -193,6 +206,12 @@ def listeners(port: int) -> set[int]:
         for each in connections
         if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port and each.pid
     }
+
+
+def _end_group(leader: int) -> None:
+    """SIGKILL what is left of the session of a child that has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def tree_memory(pid: int) -> int:
@@ -230,6 +249,7 @@ def _end(children: list[_Child]) -> None:
         except subprocess.TimeoutExpired:
             child.process.kill()
             child.process.wait()
+        _end_group(child.process.pid)
     for leftover in families:
         with contextlib.suppress(psutil.Error):
             leftover.terminate()

@@ -25,6 +25,7 @@ from shop_platform.operations.status import Status
 _GOOD, _BAD, _DIM = "green", "bold red", "dim"
 # A shop has dozens of partitions: those that wait longest say enough.
 _PARTITIONS_SHOWN = 8
+_INCIDENTS_SHOWN = 6
 
 
 class _Rate(ProgressColumn):
@@ -80,6 +81,8 @@ def status_table(status: Status, *, partitions: int | None = _PARTITIONS_SHOWN) 
     lag = Text(_number(status.lag), _GOOD if not status.lag else "yellow")
     oldest = (", the oldest waits ", _seconds(status.lag_seconds)) if status.lag else ()
     grid.add_row("Lag", Text.assemble(lag, " messages", *oldest))
+    if status.components:
+        grid.add_row("Services", _components(status))
     grid.add_row("Ingestion", _services(status))
     grid.add_row("Marts", Text.assemble("newest event ", _seconds(status.freshness_seconds), " old"))
     verdict = {None: ("not checked yet", _DIM), True: ("holds", _GOOD), False: ("IS BROKEN", _BAD)}[status.reconciled]
@@ -87,7 +90,10 @@ def status_table(status: Status, *, partitions: int | None = _PARTITIONS_SHOWN) 
     grid.add_row("Reconciled", Text.assemble(verdict, hours, f"  {status.reconciled_at or ''}"))
     if status.failed_checks or status.warning_checks:
         failing = Text(f"{status.failed_checks} failing", _BAD if status.failed_checks else _GOOD)
-        grid.add_row("Checks", Text.assemble(failing, (f", {status.warning_checks} with a warning", "yellow")))
+        counted = Text.assemble(failing, (f", {status.warning_checks} with a warning", "yellow"))
+        grid.add_row("Checks", Text("\n").join([counted, *_found_by_hand(status)]))
+    if status.incidents:
+        grid.add_row("Incidents", _incidents(status))
     blocked = [Text(f"BLOCKED  {sentence}", _BAD) for sentence in status.blockers]
     parts: list[RenderableType] = [*_halts(status), *blocked, grid]
     if lagging := _partitions(status, partitions):
@@ -97,12 +103,43 @@ def status_table(status: Status, *, partitions: int | None = _PARTITIONS_SHOWN) 
         for heading in ("Last runs", "outcome", "started", "took"):
             runs.add_column(heading)
         for run in status.runs:
-            style = {"SUCCESS": _GOOD, "FAILURE": _BAD}.get(run["status"], "yellow")
+            style = {"success": _GOOD, "failure": _BAD}.get(run["status"], "yellow")
             took = f"{run['seconds']:.0f} s" if run["seconds"] is not None else ""
             runs.add_row(run["job"], Text(run["status"].lower(), style), (run["started_at"] or "")[11:19], took)
         parts += ["", runs]
     parts += [Text(problem, _BAD) for problem in status.problems]
     return Group(*parts)
+
+
+def _components(status: Status) -> Text:
+    """Say how many services are up, and each that is not with its reason."""
+    away = [each for each in status.components if not each["up"]]
+    up = Text(f"{len(status.components) - len(away)} of {len(status.components)} up", _BAD if away else _GOOD)
+    return Text("\n").join([up, *(Text(f"{each['service']}: {each['detail']}", _BAD) for each in away)])
+
+
+def _incidents(status: Status) -> Text:
+    """List what is open, a line each with its beginning."""
+    lines = []
+    for each in status.incidents[:_INCIDENTS_SHOWN]:
+        style = _BAD if each["severity"] == "critical" else "yellow"
+        lines.append(Text.assemble((f"{each['opened_at'][11:19]} ", _DIM), (each["title"], style)))
+        if each["detail"]:
+            lines.append(Text(each["detail"], _DIM))
+    if more := len(status.incidents) - _INCIDENTS_SHOWN:
+        lines += [Text(f"and {more} more", _DIM)] if more > 0 else []
+    return Text("\n").join(lines)
+
+
+def _found_by_hand(status: Status) -> list[Text]:
+    """Name the failing checks that are no incident: only a person's own run has found them."""
+    told = {each["incident"] for each in status.incidents}
+    rest = [each for each in status.failing_checks if f"check:{each['asset']}:{each['check_name']}" not in told]
+    lines = []
+    for each in rest[:_INCIDENTS_SHOWN]:
+        lines.append(Text(f"{each['check_name']} does not hold for {each['asset']}", _BAD))
+        lines.append(Text(each["description"] or "", _DIM))
+    return lines
 
 
 def _services(status: Status) -> Text:

@@ -87,6 +87,11 @@ def refresher(settings: Settings) -> Service:
     )
 
 
+def monitor(settings: Settings) -> Service:
+    """What tells of incidents."""
+    return Service("monitor", _shop("monitor"), settings.process_environment())
+
+
 def live_shop(settings: Settings, rate: float) -> Service:
     """The simulated shop, in real time."""
     return Service("generator", _shop("generate", "live", "--rate", str(rate)), settings.process_environment())

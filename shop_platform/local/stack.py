@@ -145,7 +145,9 @@ class StackFolder:
             kafka_bootstrap=f"127.0.0.1:{ports.broker}",
             **UNSECURED,  # a login for another Kafka may stand in this shell
             dagster_url=f"http://127.0.0.1:{ports.dagster}",
+            dagster_code_servers=",".join(f"{location}=127.0.0.1:{port}" for location, port in ports.code.items()),
             dashboard_port=ports.dashboard,
+            dashboard_url=f"http://127.0.0.1:{ports.dashboard}",
             **passwords,
         )
 

@@ -175,6 +175,11 @@ from (
     from reconcile_line
     group by topic, partition, hour
     union all
+    -- Somebody produced them: a broken producer without a ledger is no loss.
+    select topic, partition, hour, count(*), 0, 0, 0, 0, 0, 0, 0, 0
+    from reconcile_foreign
+    group by topic, partition, hour
+    union all
     select topic, partition, event_hour, 0, 0, 0, 0, 0, landed, duplicates, dead, late from ops.ingest_hours
     union all
     select topic, partition, hour, 0, 0, 0, 0, landed, 0, 0, 0, 0 from reconcile_rows

@@ -57,9 +57,10 @@ def load_produced(connection: Connection, ledger_dir: Path) -> bool:
     :func:`load_passed` and :func:`load_letters` come first. ``reconcile_line`` is one acknowledged message: event_id,
     topic, partition, hour (null: not counted by hour), passed (the warehouse is behind its offset), given_up (passed,
     but only because a person accepted that Kafka had removed it), read_again (readings beyond the first). Replaces what
-    an earlier call loaded; the tables live until the transaction ends.
+    an earlier call loaded; the tables live until the transaction ends. ``reconcile_foreign`` is one message of a
+    producer without a ledger (topic, partition, hour), as far as it can be known: a dead letter without an id.
     """
-    connection.execute("drop table if exists reconcile_ledger, reconcile_line, reconcile_span")
+    connection.execute("drop table if exists reconcile_ledger, reconcile_line, reconcile_span, reconcile_foreign")
     connection.execute(
         "create temporary table reconcile_ledger (event_id uuid not null, topic text not null,"
         ' partition integer not null, "offset" bigint not null, event_time text not null) on commit drop'
@@ -73,6 +74,7 @@ def load_produced(connection: Connection, ledger_dir: Path) -> bool:
             for chunk in _whole_lines(path):
                 copy.write(chunk)
     _judge_lines(connection)
+    _load_foreign(connection)
     # Imports and erasures account for their own events only: those of a shop's other producers are not unexpected.
     return any(not path.stem.startswith(("import-", "erase-")) for path in files)
 
@@ -91,6 +93,16 @@ def _judge_lines(connection: Connection) -> None:
     connection.execute(_SPANS)
     connection.execute(_LINES)
     connection.execute("analyze reconcile_line")
+
+
+def _load_foreign(connection: Connection) -> None:
+    connection.execute(
+        "create temporary table reconcile_foreign on commit drop as"
+        " select d.topic, d.partition, date_bin('1 hour', d.event_time, to_timestamp(0)) as hour"
+        " from ops.dead_letters as d where d.event_id is null and d.status <> 'replayed' and not exists ("
+        " select from reconcile_ledger as l"
+        ' where l.topic = d.topic and l.partition = d.partition and l."offset" = d."offset")'
+    )
 
 
 # One span per incarnation of a partition: the offsets that were passed in it. Whatever lay below the first offset of

@@ -59,6 +59,9 @@ RULES = (
     # One per hot mart and half minute.
     Rule("asset_materializations", "materialized_at", 30),
     Rule("alerts", "opened_at", 400, "t.resolved_at is null"),
+    Rule("asset_failures", "failed_at", 400),
+    # Asked for the last five minutes.
+    Rule("service_events", "at", 30),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, LiteralString
@@ -15,6 +16,12 @@ from psycopg.rows import dict_row
 from shop_platform.errors import ShopError
 from shop_platform.ingest.batch import Place
 from shop_platform.ingest.lag import ALIVE_WITHIN_SECONDS, end_offsets, measure_behind_since, stored_offsets
+from shop_platform.monitoring.findings_runs import few_dead_letters
+from shop_platform.monitoring.incident import CRITICAL
+from shop_platform.monitoring.probes import look_at_services
+from shop_platform.monitoring.services import MONITOR, ServiceState
+from shop_platform.monitoring.store import LOOKS_WITHIN_SECONDS, seconds_since_look
+from shop_platform.orchestration import names
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.blockers import sessions_in_the_way
 from shop_platform.warehouse.connect import connect
@@ -40,7 +47,9 @@ class Status:
     ingest_services: int = 0
     ingest_rows_per_second: float = 0.0
     services: list[dict[str, Any]] = field(default_factory=list)
+    components: list[dict[str, Any]] = field(default_factory=list)
     halts: list[dict[str, Any]] = field(default_factory=list)
+    incidents: list[dict[str, Any]] = field(default_factory=list)
     blockers: list[str] = field(default_factory=list)
     reconciled: bool | None = None
     reconciled_at: str | None = None
@@ -48,9 +57,25 @@ class Status:
     freshness_seconds: float | None = None
     data_as_of: str | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
+    failing_checks: list[dict[str, Any]] = field(default_factory=list)
     failed_checks: int | None = None
     warning_checks: int | None = None
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0: all that was looked at is well; 3: a topic waits for a decision; 1: something else is not well."""
+        if self.halts:
+            return 3
+        away = [each for each in self.components if not each["up"]]
+        broken = self.reconciled is False or bool(self.hours_off)
+        if self.problems or away or broken or self.failed_checks or self.blockers or self._critical():
+            return 1
+        return 0
+
+    def _critical(self) -> bool:
+        """Tell whether something critical was found by whoever tells of incidents."""
+        return any(each["severity"] == CRITICAL for each in self.incidents)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status for ``--json``."""
@@ -78,6 +103,17 @@ class LedgerCounter:
         return sum(count for _, count in self._read.values()) if files else None
 
 
+def look_around(settings: Settings) -> Status:
+    """Look at everything, and ask each service whether it does its work; never raises for a part that is away."""
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(look_at_services, settings)
+        status = collect(settings)
+        status.components = [vars(state) for state in asked.result()]
+    if status.components[0]["up"]:
+        status.components.append(_monitor(settings))
+    return status
+
+
 def collect(settings: Settings, ledger: LedgerCounter | None = None) -> Status:
     """Look at ledger, warehouse and Kafka; never raises for a part that is away."""
     status = Status()
@@ -85,7 +121,17 @@ def collect(settings: Settings, ledger: LedgerCounter | None = None) -> Status:
     status.produced = produced_messages
     try:
         with connect(settings, Role.ORCHESTRATOR, autocommit=True) as connection:
-            for part in (_counts, _services, _halts, _blockers, _reconciliation, _freshness, _runs):
+            for part in (
+                _counts,
+                _services,
+                _halts,
+                _incidents,
+                _blockers,
+                _reconciliation,
+                _freshness,
+                _runs,
+                _checks,
+            ):
                 _try(part, connection, status)
             stored = stored_offsets(connection)
     except (ShopError, psycopg.Error) as error:
@@ -147,9 +193,9 @@ def _all(connection: Connection, query: LiteralString, parameters: list[object] 
     return rows
 
 
-def _one(connection: Connection, query: LiteralString) -> dict[str, Any]:
+def _one(connection: Connection, query: LiteralString, parameters: list[object] | None = None) -> dict[str, Any]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query).fetchone() or {}
+        return cursor.execute(query, parameters).fetchone() or {}
 
 
 def _counts(connection: Connection, status: Status) -> None:
@@ -183,6 +229,14 @@ def _halts(connection: Connection, status: Status) -> None:
     )
 
 
+def _incidents(connection: Connection, status: Status) -> None:
+    status.incidents = _all(
+        connection,
+        "select incident, severity, title, detail, assets, run_id, runbook, opened_at, told_at, last_error"
+        " from ops.alerts where resolved_at is null order by severity, opened_at",
+    )
+
+
 def _blockers(connection: Connection, status: Status) -> None:
     status.blockers = [blocker.sentence() for blocker in sessions_in_the_way(connection)]
 
@@ -211,11 +265,33 @@ def _runs(connection: Connection, status: Status) -> None:
         "select job, status, started_at, round(duration_seconds::numeric, 1)::float as seconds, error"
         " from ops.pipeline_runs order by coalesce(started_at, updated_at) desc limit 5",
     )
-    checks = _one(
+
+
+def _checks(connection: Connection, status: Status) -> None:
+    rows = _all(
         connection,
-        "select count(*) filter (where severity = 'error') as failed,"
-        " count(*) filter (where severity <> 'error') as warned"
-        " from (select distinct on (asset, check_name) passed, severity from ops.check_results"
-        " order by asset, check_name, check_result_id desc) as latest where not passed",
+        # A halt is told as one.
+        "select asset, check_name, severity, description, failing_since from ops.check_states"
+        " where not passed and check_name <> %s order by failing_since, asset, check_name",
+        [names.CHECK_NOT_HALTED],
     )
-    status.failed_checks, status.warning_checks = checks["failed"], checks["warned"]
+    dealt_with = (
+        few_dead_letters(connection) if any(row["check_name"] == names.CHECK_DEAD_LETTERS for row in rows) else ()
+    )
+    rows = [row for row in rows if row["check_name"] != names.CHECK_DEAD_LETTERS or row["asset"] not in dealt_with]
+    status.failing_checks = [row for row in rows if row["severity"] == "error"]
+    status.failed_checks = len(status.failing_checks)
+    status.warning_checks = len(rows) - status.failed_checks
+
+
+def _monitor(settings: Settings) -> dict[str, Any]:
+    """Return whether somebody is told of incidents: a monitor looks every ten seconds."""
+    try:
+        with connect(settings, Role.ORCHESTRATOR, autocommit=True) as connection:
+            seconds = seconds_since_look(connection)
+    except (ShopError, psycopg.Error) as error:
+        return vars(ServiceState(MONITOR, False, str(error).splitlines()[0]))
+    if seconds is None:
+        return vars(ServiceState(MONITOR, False, "it never ran: nobody is told of incidents"))
+    up = seconds <= LOOKS_WITHIN_SECONDS
+    return vars(ServiceState(MONITOR, up, "" if up else f"no look for {seconds} s: nobody is told of incidents"))

@@ -36,6 +36,7 @@ from dagster_dbt import (  # noqa: E402
     DbtProject,
     dbt_assets,
 )
+from dagster_dbt.asset_utils import get_asset_check_key_for_test  # noqa: E402
 from dagster_dbt.core import resource as dagster_dbt_resource  # noqa: E402
 from dagster_shared.libraries import DagsterLibraryRegistry  # noqa: E402
 
@@ -51,4 +52,5 @@ __all__ = [
     "DbtProject",
     "dagster_dbt_resource",
     "dbt_assets",
+    "get_asset_check_key_for_test",
 ]

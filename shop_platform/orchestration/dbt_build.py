@@ -79,13 +79,29 @@ def new_run_folder(settings: Settings, run_id: str) -> Path:
     return runs / run_id
 
 
-def failures(run_results: Mapping[str, Any]) -> list[str]:
-    """Return one line per failed node of dbt's ``run_results.json``, models first: its name and the reason."""
+def compiled_sql(target: Path, node: Mapping[str, Any]) -> str | None:
+    """Return the SQL that dbt has compiled of a model or test into ``target``; ``None`` when it has not."""
+    written, name = Path(node["original_file_path"]), str(node["path"])
+    # One file may hold many tests: dbt then makes a folder of it.
+    file = written if written.name == Path(name).name else written / name
+    try:
+        return Path(target, "compiled", node["package_name"], file).read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def failures(run_results: Mapping[str, Any], reasons: Mapping[str, str] | None = None) -> list[str]:
+    """Return one line per failed node of dbt's ``run_results.json``, models first: its name and the reason.
+
+    ``reasons`` says by unique id what a test found; dbt itself only counts ("Got 1 result").
+    """
+    known = reasons or {}
     lines = []
     for result in run_results["results"]:
         if result["status"] in _FAILED:
             kind, _, name = result["unique_id"].split(".")[:3]
-            lines.append(f"{kind} {name}: {_reason(result['message'] or 'no message')}")
+            told = known.get(result["unique_id"]) if result["status"] == "fail" else None
+            lines.append(f"{kind} {name}: {told or _reason(result['message'] or 'no message')}")
     return sorted(lines, key=lambda line: not line.startswith("model "))
 
 

@@ -9,7 +9,7 @@ from shop_platform.orchestration.defs.ingestion.checks import ledger_checks, rec
 from shop_platform.orchestration.defs.ingestion.drift_checks import drift_checks
 from shop_platform.orchestration.defs.ingestion.jobs import build_ingestion_schedules, ingestion_jobs
 from shop_platform.orchestration.defs.ingestion.sensors import ingest_on_lag
-from shop_platform.orchestration.defs.operations.alert import build_alert_sensor
+from shop_platform.orchestration.defs.operations.freshness import build_freshness_sensor
 from shop_platform.orchestration.defs.operations.orphans import end_orphaned_runs
 from shop_platform.orchestration.defs.operations.run_status import record_run_status
 from shop_platform.orchestration.freshness import LAYERS
@@ -24,7 +24,7 @@ def build(settings: Settings) -> dg.Definitions:
         asset_checks=[ledger_checks, drift_checks, reconciliation_check],
         jobs=ingestion_jobs,
         schedules=build_ingestion_schedules(settings.shop_tz),
-        sensors=[ingest_on_lag, record_run_status, build_alert_sensor(LAYERS), end_orphaned_runs],
+        sensors=[ingest_on_lag, record_run_status, build_freshness_sensor(LAYERS), end_orphaned_runs],
         resources={"settings": settings},
         executor=dg.in_process_executor,
     )

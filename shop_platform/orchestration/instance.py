@@ -17,16 +17,13 @@ from shop_platform.local.ports import any_free
 from shop_platform.local.processes import Service
 from shop_platform.local.services import port_ready
 from shop_platform.orchestration import names
-from shop_platform.settings import Role, Settings
-from shop_platform.warehouse.connect import connect
+from shop_platform.orchestration.heartbeats import silent_daemons
+from shop_platform.settings import Settings
 
 HOST = "127.0.0.1"
 STORAGE_VARIABLE = "DAGSTER_PG_URL"
 
 _RUN_HISTORY_DAYS = 7
-# The daemon writes a heartbeat every 30 s; these are the ones without which nothing starts or is scheduled.
-_DAEMONS = ("SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR")
-_HEARTBEAT_WITHIN_SECONDS = 90
 # A process that is alive and slow is not broken: a busy machine needs minutes.
 _START_SECONDS = 600
 
@@ -78,6 +75,8 @@ def instance_configuration(settings: Settings) -> dict[str, Any]:
             "max_runtime_seconds": 3600,
             "poll_interval_seconds": 15,
         },
+        # A reload may parse the whole dbt project.
+        "code_servers": {"reload_timeout": _START_SECONDS},
         "run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False},
         # Threads, because one slow Kafka must not hold up the sensor that records runs.
         "sensors": {"use_threads": True, "num_workers": 4},
@@ -160,7 +159,7 @@ def _code_server(location: str, port: int, variables: dict[str, str]) -> Service
     return Service(
         f"dagster-{location}",
         [
-            *(sys.executable, "-m", "dagster", "api", "grpc", "-m", names.MODULES[location]),
+            *(sys.executable, "-m", "shop_platform.orchestration.code_server", "-m", names.MODULES[location]),
             *("--location-name", location, "--host", HOST, "--port", str(port)),
             "--use-python-environment-entry-point",
         ],
@@ -189,19 +188,13 @@ def location_ready(url: str) -> Callable[[], bool]:
 
 
 def daemon_ready(settings: Settings) -> Callable[[], bool]:
-    """Return a check that each daemon that matters has shown a sign of life lately."""
+    """Return a check that each daemon that matters has sent a heartbeat lately."""
 
     def check() -> bool:
         try:
-            with connect(settings, Role.ORCHESTRATOR, database=settings.dagster_database) as connection:
-                rows = connection.execute(
-                    "select daemon_type from daemon_heartbeats"
-                    " where timestamp > (now() at time zone 'utc') - make_interval(secs => %s)",
-                    [_HEARTBEAT_WITHIN_SECONDS],
-                ).fetchall()
+            return not silent_daemons(settings)
         except (ShopError, psycopg.Error):
             return False
-        return set(_DAEMONS) <= {str(row[0]) for row in rows}
 
     return check
 

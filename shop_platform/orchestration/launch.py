@@ -18,6 +18,7 @@ from shop_platform.settings import Settings
 _TIMEOUT_SECONDS = 30
 _POLL_SECONDS = 0.5
 _EVENTS_PER_PAGE = 1000
+STILL_LOADING = "the code location is still loading"
 _ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 Progress = Callable[[int, int], None]
@@ -26,6 +27,9 @@ _LOCATION = """
 query($name: String!) { workspaceLocationEntryOrError(name: $name) { __typename
   ... on WorkspaceLocationEntry { loadStatus locationOrLoadError { __typename ... on PythonError { message } } }
   ... on PythonError { message } } }
+"""
+_ASSETS = """
+query { assetNodes { assetKey { path } assetChecksOrError { ... on AssetChecks { checks { name } } } } }
 """
 _LAUNCH = """
 mutation($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename
@@ -81,11 +85,27 @@ def _location_error(url: str, location: str, timeout_seconds: float) -> str | No
     if entry is None or entry["__typename"] != "WorkspaceLocationEntry":
         return str((entry or {}).get("message", "the code location is not in the workspace"))
     if entry["loadStatus"] != "LOADED":
-        return "the code location is still loading"
+        return STILL_LOADING
     loaded = entry["locationOrLoadError"]
     if loaded is not None and loaded["__typename"] == "RepositoryLocation":
         return None
     return str((loaded or {}).get("message", "the code location could not be loaded"))
+
+
+def assets_defined(url: str, *, timeout_seconds: float = 15.0) -> dict[str, frozenset[str]]:
+    """Return the names of the checks of every asset that the web server at ``url`` has loaded, by asset key.
+
+    Raises ``httpx.HTTPError`` when nothing answers, and :class:`ShopError` while a code location is not loaded: what it
+    defines cannot be known.
+    """
+    if away := location_errors(url, timeout_seconds=timeout_seconds):
+        raise ShopError(f"code locations are not loaded: {', '.join(sorted(away))}")
+    return {
+        "/".join(node["assetKey"]["path"]): frozenset(
+            check["name"] for check in node["assetChecksOrError"].get("checks", ())
+        )
+        for node in _ask(url, _ASSETS, {}, timeout_seconds)["assetNodes"]
+    }
 
 
 def launch_job(settings: Settings, job: str, *, tags: Mapping[str, str] | None = None) -> str:

@@ -44,9 +44,17 @@ def ensure_manifest(settings: Settings) -> Path:
             _parse(settings, target)
             # Named by its content and moved into place whole: whoever reads it reads all of it.
             (target / "manifest.json").replace(manifest)
-            for outdated in set(target.glob("manifest-*.json")) - {manifest}:
+            for outdated in {*target.glob("manifest-*.json"), *target.glob("lineage-*.json")} - {
+                manifest,
+                lineage_file(settings),
+            }:
                 outdated.unlink()
     return manifest
+
+
+def lineage_file(settings: Settings) -> Path:
+    """Return the file of the column lineage of the project as it is now; it may not be there yet."""
+    return target_dir(settings) / f"lineage-{_fingerprint(settings)}.json"
 
 
 @contextmanager
@@ -73,8 +81,10 @@ def _fingerprint(settings: Settings) -> str:
 
 
 def _parse(settings: Settings, target: Path) -> None:
+    # As a whole: of what it knows already dbt takes the tests, and forgets the descriptions of those that are a query.
+    dbt = [sys.executable, "-m", "shop_platform.orchestration.dbt_command", "--no-use-colors", "--no-partial-parse"]
     completed = subprocess.run(
-        [sys.executable, "-m", "shop_platform.orchestration.dbt_command", "--no-use-colors", "parse"],
+        [*dbt, "parse"],
         cwd=DBT_PROJECT_DIR,
         env=dbt_environment(settings, target_path=target),
         stdin=subprocess.DEVNULL,

@@ -45,6 +45,17 @@ TAG_TRIGGER = "shop/trigger"
 
 JOBS_OF_INGESTION = frozenset({JOB_INGEST, JOB_CHECK, JOB_RECONCILE})
 
+# Checks that others than Dagster ask for by name.
+CHECK_EVENT_AGE = "newest_event_is_recent"
+CHECK_NOT_HALTED = "topic_is_read"
+CHECK_DEAD_LETTERS = "few_dead_letters"
+CHECK_RECONCILED = "produced_is_landed_or_dead"
+CHECK_HOURS = "hours_add_up"
+
+# Every shop has a client that sends rubbish now and then. A twentieth of all messages is no client but a broken
+# producer, and the marts miss real sales.
+DEAD_SHARE_WARN, DEAD_SHARE_ERROR = 0.01, 0.05
+
 ALL_TOPICS_KEY = ["raw", "all_topics"]
 LEDGER_KEY = ["ops", "ingest_batches"]
 REPROCESSED_KEY = ["ops", "reprocessed_days"]

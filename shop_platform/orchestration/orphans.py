@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable
 
 import dagster as dg
@@ -21,22 +22,31 @@ from dagster._serdes import deserialize_value
 # Where the launcher writes which code server executes a run.
 GRPC_INFO_TAG = ".dagster/grpc_info"
 
+SERVER_VARIABLE = "SHOP_CODE_SERVER_PID"
+"""Set for what a code server starts (``code_server.py``): its process id."""
+
 _ANSWER_WITHIN_SECONDS = 5
+_LOOK_SECONDS = 0.5
 
 
 def end_with_code_server() -> None:
-    """In a run's process: end when the code server that started it has gone; anywhere else: do nothing.
+    """In a run's process or a code server's worker: end when what started it has gone; anywhere else: do nothing.
 
     Left alone the run would go on for a while beside its own second try. It ends without a word, and its dbt with it
     (``dbt_command``): a failure that is reported while no code server is up is started again at once, in vain, and
     then never.
     """
     parent = multiprocessing.parent_process()
-    if parent is None:
+    server = os.environ.get(SERVER_VARIABLE)
+    if parent is None and (server is None or server != str(os.getppid())):
         return
 
     def watch() -> None:
-        parent.join()
+        if parent is not None:
+            parent.join()
+        else:
+            while server == str(os.getppid()):
+                time.sleep(_LOOK_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="watch-code-server", daemon=True).start()

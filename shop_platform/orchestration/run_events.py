@@ -9,11 +9,16 @@ from typing import Any
 
 import dagster as dg
 
-from shop_platform.orchestration.text import first_line
+from shop_platform.orchestration.text import JUDGED_AT, first_line
 
 _PAGE = 500
 # dagster-dbt's names for what dbt and the daily job's look at the table say; ``rows`` is the ingestion's.
 _SECONDS, _ROWS = "Execution Duration", ("dagster/row_count", "rows")
+
+
+INTERRUPTED = "it was interrupted: its process was told to end"
+"""The reason of a run that was cut off, by the end of the stack or of its code server."""
+_INTERRUPTION = dg.DagsterExecutionInterruptedError.__name__
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,14 @@ class CheckRow:
     severity: str
     description: str | None
     checked_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class FailureRow:
+    """One row of ``ops.asset_failures``."""
+
+    asset: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ def first_failure(instance: dg.DagsterInstance, run_id: str) -> tuple[str | None
         told = data.user_failure_data.description if data.user_failure_data else None
         # Dagster wraps what the step raised in an error of its own.
         raised = (data.error.cause or data.error).message if data.error else step.message
-        return step.step_key, first_line(told or raised)
+        return step.step_key, INTERRUPTED if _INTERRUPTION in str(raised) else first_line(told or raised)
     run = _first(instance, run_id, dg.DagsterEventType.RUN_FAILURE)
     if run is None:
         return None, None
@@ -59,15 +72,19 @@ def failed_assets(instance: dg.DagsterInstance, run_id: str, checks: Sequence[Ch
 
     One broken model leaves everything behind it unbuilt; whoever is called needs the one.
     """
-    planned = {
-        event.asset_key for _, event in _all(instance, run_id, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
-    }
-    built = {event.asset_key for _, event in _all(instance, run_id, dg.DagsterEventType.ASSET_MATERIALIZATION)}
-    missing = {key for key in planned - built if key is not None}
-    named = _models_named(instance, run_id)
-    culprits = {key.to_user_string() for key in missing if key.path[-1] in named}
+    culprits = {failure.asset for failure in asset_failures(instance, run_id)}
     culprits |= {check.asset for check in checks if not check.passed and check.severity == "error"}
-    return tuple(sorted(culprits or {key.to_user_string() for key in missing}))
+    return tuple(sorted(culprits or {key.to_user_string() for key in _missing(instance, run_id)}))
+
+
+def asset_failures(instance: dg.DagsterInstance, run_id: str) -> tuple[FailureRow, ...]:
+    """Return the models that dbt named as failed, each with its reason."""
+    reasons = _models_named(instance, run_id)
+    return tuple(
+        FailureRow(key.to_user_string(), reasons[key.path[-1]])
+        for key in sorted(_missing(instance, run_id))
+        if key.path[-1] in reasons
+    )
 
 
 def run_checks(instance: dg.DagsterInstance, run_id: str) -> tuple[CheckRow, ...]:
@@ -75,6 +92,8 @@ def run_checks(instance: dg.DagsterInstance, run_id: str) -> tuple[CheckRow, ...
     rows = []
     for seconds, event in _all(instance, run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
         evaluation = event.asset_check_evaluation_data
+        if JUDGED_AT in evaluation.metadata:
+            continue  # repeated for Dagster's sake: it was recorded when it was found
         rows.append(
             CheckRow(
                 asset=evaluation.asset_key.to_user_string(),
@@ -107,12 +126,22 @@ def run_materializations(instance: dg.DagsterInstance, run_id: str) -> tuple[Mat
     return tuple(rows)
 
 
-def _models_named(instance: dg.DagsterInstance, run_id: str) -> set[str]:
-    """Return the models that the failed step names in its metadata (``model fct_orders: reason``)."""
+def _missing(instance: dg.DagsterInstance, run_id: str) -> set[dg.AssetKey]:
+    """Return the assets that the run should have built and did not."""
+    planned = {
+        event.asset_key for _, event in _all(instance, run_id, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    }
+    built = {event.asset_key for _, event in _all(instance, run_id, dg.DagsterEventType.ASSET_MATERIALIZATION)}
+    return {key for key in planned - built if key is not None}
+
+
+def _models_named(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
+    """Return the reason of each model that the failed step names in its metadata (``model fct_orders: reason``)."""
     step = _first(instance, run_id, dg.DagsterEventType.STEP_FAILURE)
     told = step.step_failure_data.user_failure_data if step else None
     lines: Any = told.metadata["failed"].value if told and "failed" in told.metadata else []
-    return {line.split(":")[0].removeprefix("model ") for line in lines if line.startswith("model ")}
+    named = (line.removeprefix("model ").partition(": ") for line in lines if line.startswith("model "))
+    return {model: reason or "no reason given" for model, _, reason in named}
 
 
 def _first(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> dg.DagsterEvent | None:

@@ -13,7 +13,9 @@ import psycopg
 from shop_platform.orchestration import names
 from shop_platform.orchestration.run_events import (
     CheckRow,
+    FailureRow,
     MaterializationRow,
+    asset_failures,
     failed_assets,
     first_failure,
     run_checks,
@@ -32,7 +34,7 @@ STATUSES = {
 }
 FINISHED = {"success", "failure", "canceled"}
 
-_OTHER_TABLES = {"checks", "materializations"}
+_OTHER_TABLES = {"checks", "failures", "materializations"}
 _MATERIALIZED: LiteralString = (
     "select 1 from ops.asset_materializations where source = 'run:' || %s and source <> 'refresher' limit 1"
 )
@@ -51,6 +53,7 @@ class RunRow:
     failed_step: str | None
     error: str | None
     failed_assets: tuple[str, ...]
+    failures: tuple[FailureRow, ...]
     checks: tuple[CheckRow, ...]
     materializations: tuple[MaterializationRow, ...]
 
@@ -77,6 +80,7 @@ def read_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunRow | Non
         failed_step=step,
         error=error,
         failed_assets=failed_assets(instance, run.run_id, checks) if failed else (),
+        failures=asset_failures(instance, run.run_id) if failed else (),
         checks=checks,
         materializations=run_materializations(instance, run.run_id) if status in FINISHED else (),
     )
@@ -125,9 +129,16 @@ def record_run(settings: Settings, row: RunRow) -> None:
                     " values (%s, %s, %s, %s, %s, %s, %s)",
                     [
                         [row.run_id, c.asset, c.check_name, c.passed, c.severity, c.description, c.checked_at]
-                        for c in row.checks
+                        # In one order, whoever writes: each row also locks the state of its check.
+                        for c in sorted(row.checks, key=lambda check: (check.asset, check.check_name))
                     ],
                 )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into ops.asset_failures (run_id, asset, reason, failed_at) values (%s, %s, %s, %s)"
+                " on conflict do nothing",
+                [[row.run_id, failure.asset, failure.reason, row.ended_at] for failure in row.failures],
+            )
         if row.materializations and not _written(connection, _MATERIALIZED, row):
             with connection.cursor() as cursor:
                 cursor.executemany(

@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import dagster as dg
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_postgres.utils import pg_url_from_config
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
+
+from shop_platform.orchestration.reported import whole
 
 # How many stay open when nobody needs them; more are made when threads need more, and closed again.
 _KEPT = 2
@@ -31,6 +34,13 @@ _with_tables: set[str] = set()
 """Databases in which this process has seen Dagster's tables, or made them: each instance would look again."""
 
 
+class _EventLog(PostgresEventLogStorage):
+    """dagster-postgres's event log; what was reported over REST is made whole first."""
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        super().store_event(whole(event))
+
+
 class PooledPostgresStorage(DagsterPostgresStorage):
     """dagster-postgres's storage; its three parts share the engine of the process."""
 
@@ -41,6 +51,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
             with _alone(postgres_url):
                 super().__init__(postgres_url, True, inst_data)
             _with_tables.add(postgres_url)
+        self._event_log_storage = _EventLog(postgres_url, False)
         engine = _engine(postgres_url, os.getpid())
         for part in (self._run_storage, self._event_log_storage, self._schedule_storage):
             part._engine = engine  # there is no other way in, and the version is pinned

@@ -18,7 +18,8 @@ from shop_platform.orchestration.defs.transformation.reprocess import build_repr
 from shop_platform.orchestration.defs.transformation.sensors import build_transform_sensor, interval_seconds
 from shop_platform.orchestration.defs.transformation.translator import ShopTranslator
 from shop_platform.orchestration.defs.transformation.verify import verify_job
-from shop_platform.orchestration.manifest import ensure_manifest
+from shop_platform.orchestration.lineage import ColumnLineage
+from shop_platform.orchestration.manifest import ensure_manifest, lineage_file
 from shop_platform.orchestration.orphans import end_with_code_server
 from shop_platform.settings import Settings, get_settings
 
@@ -27,16 +28,18 @@ def build(settings: Settings) -> dg.Definitions:
     """Return the code location for ``settings``; parses the dbt project when its manifest is out of date."""
     manifest = load_manifest(ensure_manifest(settings))
     screens = exposure_assets(manifest, ShopTranslator())
-    dbt_models = build_dbt_assets(manifest, screens)
+    lineage = ColumnLineage(manifest["nodes"], manifest["sources"], lineage_file(settings))
+    dbt_models = build_dbt_assets(manifest, screens, lineage)
     nightly = nightly_keys(manifest)
     hot_checks = build_hot_checks(hot_models(manifest))
-    reprocessing = build_reprocessing(manifest, settings.shop_tz)
+    reprocessing = build_reprocessing(manifest, settings.shop_tz, lineage)
     jobs = build_jobs(dbt_models, nightly, hot_checks, reprocessing)
     sensor = build_transform_sensor(
         mart_relations(manifest, nightly=False),
         interval_seconds=interval_seconds(),
         nightly=mart_relations(manifest, nightly=True),
         by_day=sorted(dbt_models.keys - set(nightly)),
+        checks=sorted({*dbt_models.check_keys, *hot_checks.check_keys}, key=str),
     )
     return dg.Definitions(
         assets=[all_topics, dbt_models, reprocessing, *screens],

@@ -53,3 +53,10 @@ def read_watermark(settings: Settings, marts: Sequence[str]) -> Watermark:
     assert row is not None
     newest, ceiling, built, age = (None if value is None else int(str(value)) for value in row)
     return Watermark(newest, ceiling, age) if built == len(marts) else Watermark(newest, None)
+
+
+def last_builds(settings: Settings) -> dict[str, str]:
+    """Return which build (dbt's invocation) made each model (``schema.table``) as it is now."""
+    with connect(settings, Role.ORCHESTRATOR) as connection:
+        rows = connection.execute("select model, invocation_id from ops.model_watermarks").fetchall()
+    return {str(model): str(invocation) for model, invocation in rows}

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
-from shop_platform.refresh.outcome import HotModel, Outcome
+from shop_platform.orchestration.lineage import Columns
+from shop_platform.refresh.outcome import HotCheck, HotModel, Outcome
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.locks import application_of
 
 HEARTBEAT_SECONDS = 2.0
+# Long after whoever wants to build has ended its sessions (warehouse/locks.py).
+_FORGOTTEN_SECONDS = 600
 
-BUILDING, WAITING, IDLE, PROBLEM = "building", "waiting", "idle", "problem"
+STARTING, BUILDING, WAITING, IDLE, PROBLEM = "starting", "building", "waiting", "idle", "problem"
 
 
 @dataclass
@@ -28,6 +33,7 @@ class Builds:
     builds: int = 0
     seconds: float = 0.0
     rows: int | None = None
+    lineage: Columns | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Count one more build."""
@@ -35,6 +41,17 @@ class Builds:
         self.seconds += outcome.seconds
         if outcome.rows is not None:
             self.rows = (self.rows or 0) + outcome.rows
+        self.lineage = outcome.lineage or self.lineage
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of ``ops.check_states``."""
+
+    passed: bool
+    severity: str
+    description: str | None
+    checked_at: dt.datetime
 
 
 class Journal:
@@ -57,6 +74,13 @@ class Journal:
             " on conflict (refresher) do update set heartbeat_at = clock_timestamp(), state = excluded.state,"
             " reason = excluded.reason, build_seconds = coalesce(excluded.build_seconds, refreshers.build_seconds)",
             [self.name, state, reason, build_seconds],
+        )
+
+    def forget_killed(self) -> None:
+        """Take the heartbeats of refreshers away that were killed long ago."""
+        self._connected().execute(
+            "delete from ops.refreshers where heartbeat_at < clock_timestamp() - make_interval(secs => %s)",
+            [_FORGOTTEN_SECONDS],
         )
 
     def attempts(self, models: dict[str, HotModel], outcomes: Sequence[Outcome]) -> None:
@@ -88,16 +112,34 @@ class Journal:
 
     def checked(self, outcomes: Sequence[Outcome]) -> None:
         """Write the results of a round of tests."""
+        # In one order, whoever writes: each row also locks the state of its check.
+        rows = sorted(
+            ["/".join(done.check.asset), done.check.name, done.succeeded, severity(done), done.message or None]
+            for done in outcomes
+            if done.check is not None
+        )
         with self._connected().cursor() as cursor:
             cursor.executemany(
                 "insert into ops.check_results (run_id, asset, check_name, passed, severity, description)"
                 " values ('refresher', %s, %s, %s, %s, %s)",
-                [
-                    ["/".join(done.check.asset), done.check.name, done.succeeded, severity(done), done.message or None]
-                    for done in outcomes
-                    if done.check is not None
-                ],
+                rows,
             )
+
+    def last_results(self, checks: Collection[HotCheck]) -> dict[HotCheck, Result]:
+        """Return the last result of each of ``checks`` that was ever judged, by whomever."""
+        keys = {("/".join(check.asset), check.name): check for check in checks}
+        with self._connected().cursor() as cursor:
+            cursor.execute(
+                "select asset, check_name, passed, severity, description, checked_at from ops.check_states"
+                " where asset = any(%s) and check_name = any(%s)",
+                [sorted({asset for asset, _ in keys}), sorted({name for _, name in keys})],
+            )
+            rows: list[Any] = cursor.fetchall()
+        return {
+            keys[asset, name]: Result(passed, severity, description, checked_at)
+            for asset, name, passed, severity, description, checked_at in rows
+            if (asset, name) in keys
+        }
 
     def last(self) -> None:
         """Take the sign of life away, so that nobody waits for a refresher that has gone."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shop_platform.orchestration.lineage import Columns
+
 ERRORS = frozenset({"error", "fail", "runtime error"})
 """dbt's words for what was tried and did not end well."""
 
@@ -35,6 +37,8 @@ class Outcome:
     rows: int | None = None
     message: str = ""
     check: HotCheck | None = None
+    lineage: Columns | None = None
+    """What each column of the model is made of, if that is known."""
 
     @property
     def failed(self) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import httpx
 import structlog
 
-from shop_platform.dagster_rest import IntervalReporter
+from shop_platform.dagster_rest import LINEAGE, IntervalReporter
+from shop_platform.orchestration.text import JUDGED_AT, repeated
 from shop_platform.refresh.attempts import CHECK
 from shop_platform.refresh.journal import Builds, Journal, severity
 from shop_platform.refresh.outcome import HotCheck, HotModel, Outcome
@@ -36,6 +37,8 @@ class RefreshReporter(IntervalReporter):
         self._tested = False
         self._checks: dict[HotCheck, Outcome] = {}
         self._attempts: dict[HotCheck, Outcome] = {}
+        self._judged: set[HotCheck] = set()
+        self._others: frozenset[HotCheck] = frozenset()
         self._journal = Journal(settings)
 
     def built(self, models: dict[str, HotModel], outcomes: Sequence[Outcome]) -> None:
@@ -53,9 +56,14 @@ class RefreshReporter(IntervalReporter):
                 if before is None or before.succeeded != done.succeeded:
                     self._checks[check] = done
 
-    def checked(self, outcomes: Sequence[Outcome]) -> None:
-        """Take the results of a round of tests; whether each model was built belongs to it."""
+    def checked(self, outcomes: Sequence[Outcome], others: frozenset[HotCheck] = frozenset()) -> None:
+        """Take the results of a round of tests; whether each model was built belongs to it.
+
+        ``others`` are checks of the same models that only a whole build judges.
+        """
         with self._lock:
+            self._judged |= {done.check for done in outcomes if done.check is not None}
+            self._others = others
             self._checks.update({done.check: done for done in outcomes if done.check is not None})
             self._checks.update(self._attempts)
             self._tested = True
@@ -67,6 +75,8 @@ class RefreshReporter(IntervalReporter):
             builds, self._builds = self._builds, {}
             checks, self._checks = self._checks, {}
             sums = builds
+            # Dagster shows a check as not evaluated once its asset was materialized after it.
+            again = self._others | (frozenset() if self._tested else self._judged - checks.keys())
             if due:
                 sums, self._unmaterialized, self._tested = self._unmaterialized, {}, False
                 self._materialized_at = self._clock()
@@ -78,7 +88,27 @@ class RefreshReporter(IntervalReporter):
                 self._unmaterialized = {
                     name: each for name, each in sums.items() if name not in told
                 } | self._unmaterialized
+        if due and told:
+            self._tell_again(again)
         return len(told) + sum(self._tell_check(check, done) for check, done in checks.items())
+
+    def _tell_again(self, checks: Collection[HotCheck]) -> None:
+        """Repeat the last results of checks that nobody has judged since, with the time of each."""
+        try:
+            for check, result in self._journal.last_results(checks).items() if checks else ():
+                self._check(
+                    check.asset,
+                    check.name,
+                    passed=result.passed,
+                    severity=result.severity.upper(),
+                    metadata={"by": "refresher", JUDGED_AT: result.checked_at.timestamp()},
+                    description=repeated(result.description, result.checked_at),
+                )
+        except httpx.HTTPError as error:
+            log.debug("dagster_report_failed", error=str(error))
+        except Exception as error:
+            log.warning("results_not_read", error=str(error).splitlines()[0])
+            self._journal.close()
 
     def _record(self, builds: list[Builds]) -> None:
         try:
@@ -89,9 +119,11 @@ class RefreshReporter(IntervalReporter):
             self._journal.close()
 
     def _tell_build(self, builds: Builds, *, materialized: bool) -> bool:
-        metadata = {"builds": builds.builds, "seconds": round(builds.seconds, 3)}
+        metadata: dict[str, object] = {"builds": builds.builds, "seconds": round(builds.seconds, 3)}
         if builds.rows is not None:
             metadata["rows_written"] = builds.rows
+        if materialized and builds.lineage is not None:
+            metadata[LINEAGE] = builds.lineage
         try:
             tell = self._materialization if materialized else self._observation
             tell(builds.asset, "Built by the resident refresher.", metadata)
@@ -102,11 +134,15 @@ class RefreshReporter(IntervalReporter):
 
     def _tell_check(self, check: HotCheck, done: Outcome) -> bool:
         metadata: dict[str, object] = {"by": "refresher", "seconds": round(done.seconds, 3)}
-        if done.message:
-            metadata["message"] = done.message
+        unbuilt = check.name == CHECK and done.message
         try:
             self._check(
-                check.asset, check.name, passed=done.succeeded, severity=severity(done).upper(), metadata=metadata
+                check.asset,
+                check.name,
+                passed=done.succeeded,
+                severity=severity(done).upper(),
+                metadata=metadata,
+                description=f"The refresher could not build {done.name}: {done.message}" if unbuilt else done.message,
             )
         except httpx.HTTPError as error:
             log.debug("dagster_report_failed", check=check.name, error=str(error))

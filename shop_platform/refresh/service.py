@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psycopg
 import structlog
@@ -13,13 +14,14 @@ import structlog
 from shop_platform.errors import ShopError
 from shop_platform.orchestration.watermark import read_watermark
 from shop_platform.refresh.heart import Heart
-from shop_platform.refresh.journal import BUILDING, HEARTBEAT_SECONDS, IDLE, PROBLEM, WAITING, Journal
+from shop_platform.refresh.journal import BUILDING, HEARTBEAT_SECONDS, IDLE, PROBLEM, STARTING, WAITING, Journal
 from shop_platform.refresh.outcome import Outcome
 from shop_platform.refresh.pace import Quarantine, check_pause_seconds, pause_seconds, with_descendants
 from shop_platform.refresh.report import RefreshReporter
 from shop_platform.refresh.warm import WarmDbt
-from shop_platform.settings import Settings
+from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.locks import LockBusyError, TransformLock, lock_lost, transform_lock
+from shop_platform.warehouse.service_events import Start
 
 log = structlog.get_logger(__name__)
 
@@ -36,25 +38,44 @@ def run_refresher(settings: Settings, stop: threading.Event) -> None:
     """
     log.info("refresher_starting")
     journal = Journal(settings)
-    warm = WarmDbt(settings, application=journal.application).ready()
-    with RefreshReporter(settings) as reporter, Heart(settings, journal.name) as heart:
+    with Heart(settings, journal.name) as heart, _starting(journal):
+        # Half a minute or more on a busy machine: whoever tells of silent services is to know that it is under way.
+        warm = WarmDbt(settings, application=journal.application).ready()
+        _serve(settings, stop, journal, warm, heart)
+    log.info("refresher_stopped")
+
+
+@contextlib.contextmanager
+def _starting(journal: Journal) -> Iterator[None]:
+    """Show that a refresher is coming up, if the warehouse can be told, and take its heartbeat away in the end."""
+    try:
+        with contextlib.suppress(psycopg.Error, ShopError):
+            journal.beat(STARTING)
+        yield
+    finally:
+        journal.last()
+
+
+def _serve(settings: Settings, stop: threading.Event, journal: Journal, warm: WarmDbt, heart: Heart) -> None:
+    with RefreshReporter(settings) as reporter:
         refresher = Refresher(settings, warm, reporter, journal)
         log.info("refresher_started", models=len(warm.models))
         pause = _BACKOFF_SECONDS
-        try:
-            while not stop.is_set():
-                heart.tick()
-                try:
-                    rest = refresher.step()
-                    pause = _BACKOFF_SECONDS
-                except (psycopg.Error, ShopError) as error:
-                    rest, pause = pause, min(pause * 2, _BACKOFF_LIMIT_SECONDS)
-                    log.warning("refresh_impossible", reason=str(error).splitlines()[0], retry_in_seconds=rest)
-                    refresher.trouble(error)
-                stop.wait(rest)
-        finally:
-            refresher.journal.last()
-    log.info("refresher_stopped")
+        start, started = Start(settings, Role.ORCHESTRATOR, "refresher"), False
+        while not stop.is_set():
+            heart.tick()
+            try:
+                if not started:
+                    start.record()
+                    journal.forget_killed()
+                    started = True
+                rest = refresher.step()
+                pause = _BACKOFF_SECONDS
+            except (psycopg.Error, ShopError) as error:
+                rest, pause = pause, min(pause * 2, _BACKOFF_LIMIT_SECONDS)
+                log.warning("refresh_impossible", reason=str(error).splitlines()[0], retry_in_seconds=rest)
+                refresher.trouble(error)
+            stop.wait(rest)
 
 
 class Refresher:
@@ -140,7 +161,7 @@ class Refresher:
             # Somebody else may have built meanwhile: these tests saw marts of two moments.
             raise lock_lost()
         seconds = self._clock() - began
-        self._reporter.checked(outcomes)
+        self._reporter.checked(outcomes, self._warm.untested)
         # Every failure, and what changed; a pass every few minutes would fill the table with what everybody knows.
         self.journal.checked(
             [done for done in outcomes if done.failed or self._passed.get(done.name) != done.succeeded]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from dbt.cli.main import dbtRunnerResult
 
 from shop_platform.errors import ShopError
+from shop_platform.orchestration.lineage import ColumnLineage
+from shop_platform.orchestration.manifest import lineage_file
+from shop_platform.orchestration.offenders import Offenders
 from shop_platform.refresh.in_process import InProcessDbt, first_line, result_of
 from shop_platform.refresh.outcome import ERRORS, HotCheck, HotModel, Outcome
 from shop_platform.refresh.steady import Model, steady
@@ -15,6 +18,7 @@ from shop_platform.settings import Settings
 
 SELECTOR = "hot"
 _TABLES = {"table", "incremental"}
+NOT_PASSED = ERRORS | {"warn"}
 
 
 class WarmDbt:
@@ -22,11 +26,15 @@ class WarmDbt:
 
     def __init__(self, settings: Settings, *, schema_prefix: str = "", application: str = "dbt") -> None:
         target = settings.data_dir / "dbt_target" / "refresher"
+        self._settings = settings
         self._dbt = InProcessDbt(settings, target, schema_prefix=schema_prefix, application=application)
         self.models: dict[str, HotModel] = {}
         self.children: Mapping[str, list[str]] = {}
         self._tests: dict[str, set[str]] = {}
+        self.untested: frozenset[HotCheck] = frozenset()
+        """Checks of hot models that are left to a whole build: they also read what others build."""
         self._besides: list[str] = []
+        self._lineage: ColumnLineage | None = None
 
     def ready(self) -> WarmDbt:
         """Parse the project; raise :class:`ShopError` when dbt cannot."""
@@ -40,7 +48,20 @@ class WarmDbt:
         self.children = self._children()
         self._tests, still = self._readable()
         self._besides = sorted(still - names)
+        self.untested = self._left_out()
+        self._lineage = self._column_lineage()
         return self
+
+    def _left_out(self) -> frozenset[HotCheck]:
+        hot = {model.asset for model in self.models.values()}
+        tests = [node for node in self._nodes() if node.resource_type == "test" and node.name not in self._tests]
+        return frozenset(check for node in tests if (check := self._check(node)) is not None and check.asset in hot)
+
+    def _column_lineage(self) -> ColumnLineage:
+        assert self._dbt.manifest is not None
+        models = {node.unique_id: node.to_dict() for node in self._nodes() if node.resource_type == "model"}
+        sources = {unique_id: source.to_dict() for unique_id, source in self._dbt.manifest.sources.items()}
+        return ColumnLineage(models, sources, lineage_file(self._settings))
 
     def prepare(self) -> list[Outcome]:
         """Build everything of the selector, views included: what a new or a changed installation needs once.
@@ -70,17 +91,34 @@ class WarmDbt:
         hooks = [r for r in results if r.node.resource_type == "operation" and str(r.status) in ERRORS]
         if hooks:
             raise ShopError(f"dbt could not begin a run: {first_line(hooks[0].message)}", exit_code=1)
-        return [self._outcome(result) for result in results if result.node.resource_type in {"model", "test"}]
+        if self._lineage is not None:
+            for result in results:
+                if result.node.name in self.models and str(result.status) not in NOT_PASSED:
+                    self._lineage.of(result.node.unique_id, result.node.compiled_code)
+            self._lineage.keep()
+        told = self._reasons([r for r in results if r.node.resource_type == "test" and str(r.status) in NOT_PASSED])
+        return [self._outcome(result, told) for result in results if result.node.resource_type in {"model", "test"}]
 
-    def _outcome(self, result: Any) -> Outcome:
+    def _reasons(self, failed: Sequence[Any]) -> dict[str, str]:
+        """Return for each failed test, by unique id, which rule it holds and which rows break that."""
+        if not failed:
+            return {}
+        with Offenders(self._settings, {node.unique_id: node.to_dict() for node in self._nodes()}) as offenders:
+            for result in failed:
+                offenders.reason(result.node.unique_id, result.node.compiled_code, result.failures)
+        return offenders.told
+
+    def _outcome(self, result: Any, told: Mapping[str, str]) -> Outcome:
         rows = (result.adapter_response or {}).get("rows_affected")
+        message = first_line(result.message) if str(result.status) in NOT_PASSED else ""
         return Outcome(
             name=result.node.name,
             status=str(result.status),
             seconds=float(result.execution_time),
             rows=int(rows) if isinstance(rows, int) and rows >= 0 else None,
-            message=first_line(result.message) if str(result.status) in ERRORS | {"warn"} else "",
+            message=told.get(result.node.unique_id, message),
             check=self._check(result.node) if result.node.resource_type == "test" else None,
+            lineage=self._lineage.of(result.node.unique_id, None) if self._lineage is not None else None,
         )
 
     def _check(self, test: Any) -> HotCheck | None:

@@ -52,7 +52,7 @@ class Blocker:
         """Say who it is, since when, and how to end it."""
         program = f" ({self.application})" if self.application else ""
         return (
-            f"{self.user}{program} from {self.address} has been reading {', '.join(self.relations)} in one transaction"
+            f"{self.user}{program} from {self.address} has held {', '.join(self.relations)} in one transaction"
             f" for {self.seconds} s, and a build waits for its end. To end it: select pg_terminate_backend({self.pid})"
         )
 

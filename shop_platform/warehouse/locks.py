@@ -18,6 +18,7 @@ MIGRATION_LOCK = 7_203_001
 TRANSFORM_LOCK = 7_203_002
 ERASURE_LOCK = 7_203_003
 # 7_203_004 is taken in ops.ensure_partitions().
+MONITOR_LOCK = 7_203_005
 
 _REFRESHER = "shop-refresher "
 # A refresher sends a heartbeat every five seconds, whatever it does.

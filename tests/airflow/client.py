@@ -84,16 +84,24 @@ class DagRun:
         """Set the state of a task, as the button does."""
         self.airflow.send("PATCH", f"{self.path}/taskInstances/{task_id}", {"new_state": state})
 
-    def clear(self, *task_ids: str, downstream: bool = False) -> None:
-        """Clear tasks, as the button does."""
+    def fail(self) -> None:
+        """Mark the run as failed, as the button does."""
+        self.airflow.send("PATCH", self.path, {"state": "failed"})
+
+    def audit_log(self) -> list[tuple[str, str]]:
+        """The task and the text of each entry."""
+        found = self.airflow.get("/api/v2/eventLogs", dag_id=self.dag_id, run_id=self.run_id, limit=100)["event_logs"]
+        return [(entry["task_id"], entry["extra"]) for entry in found]
+
+    def clear(self, *task_ids: str, downstream: bool = False, only_failed: bool = False) -> None:
+        """Clear tasks, or all of the run, as the button does."""
         body = {
             "dry_run": False,
             "dag_run_id": self.run_id,
-            "task_ids": list(task_ids),
-            "only_failed": False,
+            "only_failed": only_failed,
             "include_downstream": downstream,
             "reset_dag_runs": True,
-        }
+        } | ({"task_ids": list(task_ids)} if task_ids else {})
         self.airflow.send("POST", f"/api/v2/dags/{self.dag_id}/clearTaskInstances", body)
 
 

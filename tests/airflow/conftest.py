@@ -5,6 +5,7 @@ They end with the folder: both are busy even when nothing happens, and other tes
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,17 @@ class Tiny:
     server: DagsterServer
     gate: Gate
     control: Path
+
+
+@contextlib.contextmanager
+def held(tiny: Tiny, name: str) -> Iterator[Path]:
+    """Hold the runs of that name until the block ends, or the file is removed."""
+    path = tiny.control / f"{name}.hold"
+    path.touch()
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="package")
@@ -83,7 +95,7 @@ def airflow(
             "dagster_default": {"conn_type": "dagster", "host": "127.0.0.1", "port": shop_dagster_port},
         },
         database=f"airflow_{uuid.uuid4().hex[:8]}",
-        variables={"SHOP_AIRFLOW_SCHEDULE": "none", "AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
+        variables={"SHOP_AIRFLOW_SCHEDULE": "none"}
         # No DAG file changes meanwhile; each look is a process.
         | {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600"},
     )

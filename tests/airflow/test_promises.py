@@ -5,30 +5,19 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.airflow.client import AirflowClient, DagRun
-from tests.airflow.conftest import Tiny
+from tests.airflow.conftest import Tiny, held
 from tests.support.airflow_env import ROOT, binary, clean_environment
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.airflow
-
-
-@contextlib.contextmanager
-def held(tiny: Tiny, name: str) -> Iterator[Path]:
-    """Hold the runs of that name until the block ends, or the file is removed."""
-    path = tiny.control / f"{name}.hold"
-    path.touch()
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def of(tiny: Tiny, run: DagRun, task_id: str) -> list[dict[str, Any]]:
@@ -47,6 +36,32 @@ def made(tiny: Tiny, run_id: str) -> list[str]:
     )
     found = tiny.server.query(query, id=run_id)["runOrError"]["assetMaterializations"]
     return sorted(each["assetKey"]["path"][-1] for each in found)
+
+
+@contextlib.contextmanager
+def without_a_triggerer() -> Iterator[None]:
+    """Freeze Airflow's triggerer, so that no wait begins, as while it starts."""
+
+    def is_triggerer(process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):  # the workers of tasks come and go
+            return "triggerer" in " ".join(process.cmdline())
+        return False
+
+    frozen = [each for each in psutil.Process().children(recursive=True) if is_triggerer(each)]
+    assert frozen
+    for process in frozen:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in frozen:
+            process.resume()
+
+
+def reported(airflow: AirflowClient, run: DagRun) -> dict[str, str]:
+    """The Asset events of a run of `watched`: the Dagster run of each."""
+    events = airflow.get("/api/v2/assets/events", source_dag_id="watched", source_run_id=run.run_id)["asset_events"]
+    return {event["name"]: event["extra"]["dagster_run_id"] for event in events}
 
 
 def test_a_killed_worker_launches_nothing_twice_and_a_cleared_task_launches_anew(
@@ -71,7 +86,7 @@ def test_a_killed_worker_launches_nothing_twice_and_a_cleared_task_launches_anew
 def test_a_deferred_task_holds_no_worker_has_its_link_and_marking_it_failed_cancels_the_run(
     airflow: AirflowClient, tiny: Tiny
 ) -> None:
-    with held(tiny, "marked"):
+    with held(tiny, "marked"), without_a_triggerer():  # the mark counts also before one has the task
         run = airflow.trigger("mark_failed")
         run.wait_for("wait", ["deferred"])
         eventually(lambda: statuses(tiny, run, "wait") == ["STARTED"])
@@ -95,7 +110,6 @@ def test_on_a_shortened_clock_an_outage_is_waited_out_and_one_beyond_the_toleran
             run.wait_for(name, ["deferred"])
         with tiny.gate.down():
             run.wait_for("impatient", ["failed"])
-            time.sleep(3)  # more failed polls of the patient one
             assert run.tasks()["patient"] == "deferred"
     run.wait_for("patient", ["success"])
     assert statuses(tiny, run, "patient") == ["SUCCESS"]
@@ -132,7 +146,8 @@ def test_a_broken_asset_turns_its_own_task_red_and_the_run_tells_asset_error_and
         "marts.second": "failed",
         "marts.third": "upstream_failed",
         "dagster_run": "failed",
-        "asset_events": "success",
+        "asset_events": "upstream_failed",
+        "asset_events_after_failure": "success",
     }
     whole, again = of(tiny, run, "launch")
     assert made(tiny, whole["runId"]) == ["events", "first"]
@@ -143,6 +158,50 @@ def test_a_broken_asset_turns_its_own_task_red_and_the_run_tells_asset_error_and
     run.says(f"column second_id is ambiguous ({url})", "dagster_run", 2)
     assert run.links("marts.second") == {"Dagster run": url}
     run.says("was not made; the run failed at step 'marts__second'", "marts.second")
+    assert reported(airflow, run) == {"marts.first": whole["runId"]}
+
+    run.clear(only_failed=True)  # what "Clear only failed tasks" of the DAG run does
+    eventually(lambda: len(of(tiny, run, "launch")) == 3)
+    assert run.wait() == "success"
+    repaired = of(tiny, run, "launch")[2]
+    assert made(tiny, repaired["runId"]) == ["second", "third"]
+    assert reported(airflow, run) == {
+        "marts.first": whole["runId"],
+        "marts.second": repaired["runId"],
+        "marts.third": repaired["runId"],
+    }
+
+    run.clear("marts.first")  # a green model is made again, alone
+    eventually(lambda: len(of(tiny, run, "launch")) == 4)
+    assert run.wait() == "success"
+    assert made(tiny, of(tiny, run, "launch")[3]["runId"]) == ["first"]
+    run.says("Asset marts/first is there, made in", "marts.first", 2)
+
+
+def test_a_dag_run_that_is_marked_as_failed_before_a_triggerer_has_it_stays_failed_and_its_dagster_run_is_cancelled(
+    airflow: AirflowClient, tiny: Tiny
+) -> None:
+    with held(tiny, "events"), without_a_triggerer():
+        early = airflow.trigger("watched")
+        eventually(lambda: statuses(tiny, early, "launch"))
+        early.fail()  # its Dagster run has not begun, and nothing waits for it yet
+
+        waiting = airflow.trigger("watched")
+        waiting.wait_for("dagster_run", ["deferred"])
+        eventually(lambda: statuses(tiny, waiting, "launch") == ["STARTED"])
+        waiting.fail()
+        for run in (early, waiting):
+            eventually(lambda run=run: statuses(tiny, run, "launch") == ["CANCELED"])
+        (cancelled,) = of(tiny, waiting, "launch")
+        eventually(lambda: ("dagster_run", f"Dagster run {cancelled['runId']} was cancelled") in waiting.audit_log())
+    assert early.state() == waiting.state() == "failed"
+    assert waiting.tasks()["asset_events"] == waiting.tasks()["marts.third"] == "skipped"
+
+
+def test_an_asset_names_the_task_that_produces_it(airflow: AirflowClient) -> None:
+    eventually(lambda: airflow.knows("watched"))
+    (asset,) = airflow.get("/api/v2/assets", name_pattern="marts.third")["assets"]
+    assert [(each["dag_id"], each["task_id"]) for each in asset["producing_tasks"]] == [("watched", "marts.third")]
 
 
 def test_a_retry_runs_again_only_what_failed_and_each_mart_is_an_event_that_another_team_may_wait_for(
@@ -159,13 +218,13 @@ def test_a_retry_runs_again_only_what_failed_and_each_mart_is_an_event_that_anot
     finally:
         again.unlink(missing_ok=True)
     assert run.wait() == "success"
-    assert set(run.tasks().values()) == {"success"}
+    assert run.tasks()["asset_events_after_failure"] == "skipped"
+    assert {state for name, state in run.tasks().items() if name != "asset_events_after_failure"} == {"success"}
     whole, again = of(tiny, run, "launch")
     assert made(tiny, whole["runId"]) == ["events", "first"]
     assert made(tiny, again["runId"]) == ["second", "third"]
 
-    events = airflow.get("/api/v2/assets/events", source_dag_id="watched", source_run_id=run.run_id)["asset_events"]
-    assert {event["name"]: event["extra"]["dagster_run_id"] for event in events} == {
+    assert reported(airflow, run) == {
         "marts.first": whole["runId"],
         "marts.second": again["runId"],
         "marts.third": again["runId"],

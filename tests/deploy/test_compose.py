@@ -66,7 +66,7 @@ def test_compose_accepts_the_file_with_every_choice_of_profiles(profiles: tuple[
 
 def test_every_service_of_the_platform_is_there(project: Json) -> None:
     assert set(project["services"]) == ONCE | {
-        *("postgres", "kafka", "ingest", "refresher", "generator", "grafana", "dashboard"),
+        *("postgres", "kafka", "ingest", "refresher", "monitor", "generator", "grafana", "dashboard"),
         *("dagster-ingestion", "dagster-warehouse", "dagster-webserver", "dagster-daemon"),
         *("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"),
     }
@@ -150,9 +150,8 @@ def test_only_what_publishes_a_port_or_alerts_can_reach_the_outside(project: Jso
     assert project["networks"]["data"]["internal"] is True
     outside = {name for name, service in project["services"].items() if "edge" in service["networks"]}
 
-    # Alerts go out from where the sensors run.
     published = {name for name, service in project["services"].items() if service.get("ports")}
-    assert outside == published | {"dagster-ingestion"}
+    assert outside == published | {"monitor"}
     # A default network would be a second way out.
     assert set(project["networks"]) == {"edge", "app", "data"}
 
@@ -193,6 +192,7 @@ def test_a_service_knows_the_passwords_of_its_own_roles_only(project: Json) -> N
 
     assert roles["migrate"] == {"ADMIN", "INGEST", "TRANSFORM", "ORCHESTRATOR", "DASHBOARD", "GRAFANA", "BI"}
     assert roles["ingest"] == {"INGEST"}
+    assert roles["monitor"] == {"INGEST", "ORCHESTRATOR"}
     assert roles["refresher"] == {"TRANSFORM", "ORCHESTRATOR"}
     assert roles["dashboard"] == {"DASHBOARD"}
     assert roles["grafana"] == {"GRAFANA"}

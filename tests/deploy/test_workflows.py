@@ -1,11 +1,13 @@
 """The hosted workflows: least rights, immutable actions, and targets that exist."""
 
 import re
+import tomllib
 from typing import Any
 
 import pytest
 import yaml
 
+from deploy.airflow import try_versions
 from deploy.make_env import ROOT
 from tests.support import durations
 
@@ -60,3 +62,19 @@ def test_the_shards_of_the_tests_are_all_there_are_and_each_runs_on_every_python
     parts = [durations.shard(durations.known(), number + 1, len(shards), durations.known()) for number in range(3)]
     assert set.union(*parts) == durations.known().keys()
     assert max(sum(durations.known()[file] for file in part) for part in parts) < job["timeout-minutes"] * 60
+
+
+def test_every_night_the_bridge_is_tried_in_each_airflow_that_it_declares() -> None:
+    job = yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text("utf-8"))["jobs"]["airflow"]
+    assert tuple(job["strategy"]["matrix"]["airflow"]) == try_versions.MINORS
+    assert job["steps"][-1]["run"] == 'make airflow-versions ARGS="$AIRFLOW"'
+    project = tomllib.loads((ROOT / "airflow_bridge" / "pyproject.toml").read_text("utf-8"))["project"]
+    first, last = (minor.split(".") for minor in (try_versions.MINORS[0], try_versions.MINORS[-1]))
+    declared = f"apache-airflow>={'.'.join(first)},<{last[0]}.{int(last[1]) + 1}"
+    assert declared in project["dependencies"]
+
+
+def test_an_installation_that_replaces_something_is_told() -> None:
+    before = {"httpx": "0.28.1", "pydantic": "2.11", "attrs": "25"}
+    after = {"httpx": "0.29", "pydantic": "2.11", "airflow-bridge": "0.1.0"}
+    assert try_versions.replacements(before, after) == ["httpx 0.28.1 -> 0.29", "attrs 25 -> nothing"]

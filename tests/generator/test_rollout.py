@@ -29,7 +29,7 @@ def _life(after_days: float, rollout_days: float, windows: int = 1) -> list[Mess
     line = Line(Shop.found(parameters, 11, "Europe/Berlin", _ORIGIN, opening_ms=2_000))
     messages = line.window(_ORIGIN + 2_000, REAL_PACE, 0.0, NO_FAULTS)
     for day in range(1, 31):
-        messages += line.window(_ORIGIN + day * DAY, REAL_PACE, 700.0, NO_FAULTS)
+        messages += line.window(_ORIGIN + day * DAY, REAL_PACE, 300.0, NO_FAULTS)
     for part in range(1, windows + 1):
         messages += line.window(_ORIGIN + 30 * DAY + part * 60 * DAY // windows, REAL_PACE, 0.0, NO_FAULTS)
     return messages

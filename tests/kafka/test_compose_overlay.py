@@ -23,7 +23,7 @@ from tests.support.suites import require
 
 FILES = ("-f", "docker-compose.yml", "-f", "deploy/kafka-secure.compose.yml")
 PASSWORD = "made-for-this-test"
-CLIENTS = {"topics", "ingest", "generator", "dagster-ingestion", "dagster-warehouse"}
+CLIENTS = {"topics", "ingest", "monitor", "generator", "dagster-ingestion", "dagster-warehouse"}
 
 
 def resolve(folder, *, password=PASSWORD, arguments=("config", "--format", "json")):

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -18,10 +19,12 @@ from confluent_kafka import Producer
 
 from shop_platform.local.ports import RANGE_VARIABLE
 from shop_platform.settings import Role
+from tests.operations.try_pages import PagesOfTheClone
 from tests.support.waiting import eventually
+from tests.support.webhook import webhook
 
 ROOT = Path(__file__).parents[2]
-DEMO = "--days 4 --orders-per-day 15 --rate 20"
+DEMO = "--days 4 --orders-per-day 15 --rate 2"
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +48,26 @@ def clone(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def demo(clone):
-    """Begin a command there: with a umask of 077, a temporary folder that is closed as well, and no HOME."""
+def hook():
+    """Give the webhook that whoever is on call listens to."""
+    with webhook() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def here(clone, hook):
+    """The environment there: a temporary folder that is closed as well, and no HOME."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if name == RANGE_VARIABLE or (not name.startswith(("SHOP_", "PYTEST_")) and name != "HOME")
     }
-    here = kept | {"TMPDIR": str(clone / "tmp"), "PYTHONPATH": str(clone)}
+    return kept | {"TMPDIR": str(clone / "tmp"), "PYTHONPATH": str(clone), "SHOP_ALERT_WEBHOOK_URL": hook.url}
+
+
+@pytest.fixture(scope="module")
+def demo(clone, here):
+    """Begin a command there, with a umask of 077."""
 
     def begin(*command, **how):
         return subprocess.Popen(
@@ -70,9 +85,9 @@ def demo(clone):
     return begin
 
 
-def ended(running, told=None):
+def ended(running, answer=None):
     """Return how a command ended, what it said, and its complaints if they were kept apart."""
-    said, complaints = running.communicate(told)
+    said, complaints = running.communicate(answer)
     return running.returncode, said, complaints
 
 
@@ -98,6 +113,27 @@ def members(clone):
     return found
 
 
+def left_of(clone):
+    """Return what goes on of a stack that was killed: state and command of each process, after minutes at most."""
+    until = time.monotonic() + 300
+    while members(clone) and time.monotonic() < until:
+        time.sleep(0.5)
+    left = []
+    for process in members(clone):
+        with contextlib.suppress(psutil.Error):
+            left.append((process.pid, process.ppid(), process.status(), process.cmdline()))
+    return left
+
+
+def commands(clone):
+    """Return the command of every process that was started there."""
+    found = []
+    for process in members(clone):
+        with contextlib.suppress(psutil.Error):
+            found.append(process.cmdline())
+    return found
+
+
 def manifest_of(clone):
     return json.loads((clone / ".shop" / "ledger" / "history.json").read_text())
 
@@ -109,6 +145,12 @@ def send_garbage(clone, messages):
     for number in range(messages):
         producer.produce("shop.orders", b"\xff\xfegarbage %d" % number, key=str(number))
     assert producer.flush(60) == 0
+
+
+def told(hook, kind):
+    """Return status and incident of each message about an incident of ``kind``, or of one of several."""
+    messages = [(body["status"], body["incident"]) for body in hook.received]
+    return [(status, incident) for status, incident in messages if incident.startswith(kind)]
 
 
 def wait_for_line(running, wanted):
@@ -134,19 +176,20 @@ def running(started):
         started.stdout.close()
 
 
-def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clone, demo, own_servers):
+@pytest.mark.timeout(2_400)  # three starts and every page, beside other tests
+def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clone, here, demo, hook, own_servers):
     code, said, _ = ended(make(demo, "demo-once", DEMO))
     assert code == 0, said
     assert "I1 holds" in said and "I2 holds" in said
     for wanted in ("Where the time went", "What each process holds", "postgres", "dagster-daemon"):
         assert wanted in said
     assert "Traceback" not in said
-    told = re.search(r"PostgreSQL runs as '\S+', who may not enter (.*): its programs are copied to (\S+) \(", said)
+    copied = re.search(r"PostgreSQL runs as '\S+', who may not enter (.*): its programs are copied to (\S+) \(", said)
     if os.geteuid() == 0:
-        assert told and clone.is_relative_to(told[1]), said
-        assert not Path(told[2]).exists()
+        assert copied and clone.is_relative_to(copied[1]), said
+        assert not Path(copied[2]).exists()
     else:
-        assert told is None
+        assert copied is None
     assert (clone / ".shop" / "pgdata" / "PG_VERSION").exists()
     assert members(clone) == []
     manifest = manifest_of(clone)
@@ -154,6 +197,8 @@ def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clon
     with running(demo(sys.executable, "-m", "shop_platform.cli", "demo", *DEMO.split())) as again:
         wait_for_line(again, "Dashboard:")
         assert len(members(clone)) > 5, "what is looked for at the end can be found"
+        (dashboard,) = (each for each in psutil.Process(again.pid).children() if "dashboard.serve" in each.cmdline())
+        dashboard.suspend()
 
         code, _, complaint = shop(demo, "demo", "--exit")
         assert code == 2 and "Another `shop` holds" in complaint
@@ -173,14 +218,29 @@ def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clon
         # Nothing was loaded a second time: the history's manifest is the first run's.
         assert manifest_of(clone) == manifest
 
+        # What was frozen meanwhile is told once, by its silence or by whoever killed it, and over by itself.
+        frozen = ("service:dashboard", "frozen:dashboard")
+        eventually(lambda: [status for status, _ in told(hook, frozen)] == ["firing", "resolved"])
+        assert told(hook, "service:refresher") == [], "the one that ended with the first run is not missed"
+
+        pages = PagesOfTheClone(clone, here)
+        pages.while_all_is_well()
+        pages.of_letters()
+        pages.of_a_failing_check()
+
         send_garbage(clone, 3000)
         eventually(lambda: json.loads(shop(demo, "status", "--json")[1])["halts"])
         assert shop(demo, "status")[0] == 3
+        eventually(lambda: told(hook, "halt:") == [("firing", "halt:shop.orders:dead_letter_burst")])
+        (halt,) = (body for body in hook.received if body["incident"].startswith("halt:"))
+        assert "shop offsets accept shop.orders" in halt["text"]
+        pages.type("halted")
 
         os.killpg(again.pid, signal.SIGINT)  # Ctrl-C
         code, said, _ = ended(again)
         assert code == 0 and "Traceback" not in said, said
     assert members(clone) == []
+    pages.type("down")
 
     # A halt is a state: the stack starts with it, says what to do, and goes on by itself once that was done.
     with running(demo(sys.executable, "-m", "shop_platform.cli", "demo", *DEMO.split())) as halted:
@@ -193,17 +253,20 @@ def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clon
         code, said, _ = shop(demo, "status")
         assert "HALTED" not in said, said
         assert halted.poll() is None
+        eventually(lambda: [status for status, _ in told(hook, "halt:")] == ["firing", "resolved"])
+        assert [status for status, _ in told(hook, frozen)] == ["firing", "resolved"], "what starts is not frozen"
         eventually(lambda: json.loads(shop(demo, "status", "--json")[1])["lag_by_topic"]["shop.orders"] < 10)
-    eventually(lambda: members(clone) == [])
+    assert left_of(clone) == []
 
 
 def test_a_killed_demo_leaves_no_process_behind_and_can_be_reset(clone, demo, own_servers):
     with running(make(demo, "demo", DEMO)) as started:
         wait_for_line(started, "migrations and topics")
+        eventually(lambda: any(words[-1:] == ["monitor"] for words in commands(clone)))  # before anything is built
         (killed,) = (each for each in psutil.Process(started.pid).children() if "demo" in each.cmdline())
         killed.kill()
         started.wait()
-        eventually(lambda: members(clone) == [])
+        assert left_of(clone) == []
     code, said, _ = ended(make(demo, "reset"), "y\n")
     assert code == 0 and "MB removed" in said and not (clone / ".shop").exists(), said
 

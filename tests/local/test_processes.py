@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from shop_platform.children import Restarts
 from shop_platform.errors import ShopError
+from shop_platform.local.demo import _Demo
 from shop_platform.local.processes import Service, Supervisor, listeners, tree_memory
 from shop_platform.local.tasks import run_task
 
@@ -41,6 +43,10 @@ def family():
     ]
 
 
+def sentences(happened):
+    return [each.detail for each in happened if each.detail]
+
+
 def test_stopping_ends_grandchildren_too(supervisor):
     supervisor.start(Service("parent", PARENT))
     eventually(lambda: len(family()) == 2)
@@ -55,7 +61,8 @@ def test_a_child_that_dies_is_started_again_and_said(supervisor):
     family()[0].kill()
     said = []
     eventually(lambda: said.extend(supervisor.tend()) or said)
-    assert said == ["sleeper ended with code -9 and was started again"]
+    assert [each.happened for each in said] == ["ended", "started"]
+    assert sentences(said) == ["sleeper ended with code -9 and was started again"]
     eventually(lambda: len(family()) == 1)
 
 
@@ -64,24 +71,54 @@ def test_a_child_that_always_dies_is_never_given_up_and_the_others_stay(supervis
     supervisor.start(Service("broken", [sys.executable, "-c", "raise SystemExit('no license')"]))
     supervisor.start(Service("sleeper", SLEEP))
     said = []
-    eventually(lambda: said.extend(supervisor.tend()) or len(said) >= 8)
-    assert all(sentence.startswith("broken ended with code 1") for sentence in said)
-    assert f"8 times in 5 minutes; it starts again in 1 s. Its log: {tmp_path / 'logs' / 'broken.log'}" in said[7]
+    eventually(lambda: said.extend(supervisor.tend()) or len(sentences(said)) >= 8)
+    assert all(sentence.startswith("broken ended with code 1") for sentence in sentences(said))
+    log = tmp_path / "logs" / "broken.log"
+    assert f"8 times in 5 minutes; it starts again in 1 s. Its log: {log}" in sentences(said)[7]
     assert len(family()) == 1
 
 
 def test_a_child_that_is_frozen_is_killed_and_started_again(supervisor, monkeypatch):
-    monkeypatch.setattr("shop_platform.local.processes._FROZEN_SECONDS", 0.2)
+    monkeypatch.setattr("shop_platform.local.processes.FROZEN_SECONDS", 0.2)
     supervisor.start(Service("sleeper", SLEEP))
     (frozen,) = family()
     frozen.suspend()
     said = []
-    eventually(lambda: said.extend(supervisor.tend()) or len(said) == 2)
-    assert said == [
+    eventually(lambda: said.extend(supervisor.tend()) or len(said) == 3)
+    assert [each.happened for each in said] == ["frozen", "ended", "started"]
+    assert sentences(said) == [
         "sleeper was stopped for 0 s (SIGSTOP) and is killed",
         "sleeper ended with code -9 and was started again",
     ]
     eventually(lambda: len(family()) == 1 and family()[0].pid != frozen.pid)
+
+
+def test_a_frozen_child_and_its_worker_are_ended_together(supervisor, monkeypatch):
+    monkeypatch.setattr("shop_platform.local.processes.FROZEN_SECONDS", 0.2)
+    supervisor.start(Service("parent", PARENT))
+    eventually(lambda: len(family()) == 2)
+    frozen = family()
+    for process in frozen:
+        process.suspend()
+    said = []
+    eventually(lambda: said.extend(supervisor.tend()) or len(said) == 3)
+    eventually(lambda: not any(process.is_running() for process in frozen))
+    eventually(lambda: len(family()) == 2)
+
+
+def test_a_frozen_postgresql_is_continued_and_not_killed(supervisor, monkeypatch):
+    monkeypatch.setattr("shop_platform.local.processes.FROZEN_SECONDS", 0.2)
+    with subprocess.Popen(SLEEP) as process:
+        try:
+            demo = _Demo(None, None, None, None, SimpleNamespace(process=process), supervisor, None)
+            psutil.Process(process.pid).suspend()
+            said = []
+            eventually(lambda: said.extend(demo._tend_postgres(Restarts())) or said)
+            assert [(each.service, each.happened) for each in said] == [("postgres", "frozen")]
+            eventually(lambda: psutil.Process(process.pid).status() != psutil.STATUS_STOPPED)
+            assert demo._tend_postgres(Restarts()) == [] and process.poll() is None
+        finally:
+            process.kill()
 
 
 def test_a_child_that_is_stopped_for_a_moment_is_left_alone(supervisor):

@@ -135,6 +135,19 @@ def test_a_message_whose_time_nobody_can_read_counts_without_an_hour(shop):
     assert (row["event_hour"], row["produced"], row["dead"], row["difference"]) == (None, 1, 1, 0)
 
 
+def test_the_garbage_of_a_producer_without_a_ledger_is_no_loss(shop):
+    producer = LedgerProducer(shop.settings)
+    producer.send([page_view(1)])
+    foreign = Producer({"bootstrap.servers": shop.settings.kafka_bootstrap})
+    for number in range(30):
+        foreign.produce("shop.web", b"\xff\xfegarbage %d" % number)
+    assert foreign.flush(30) == 0
+    ingest_until_end(shop.settings)
+    found = reconcile(shop.settings)
+    assert found.holds and found.unattributed_dead_letters == 30
+    assert found.hours.holds, found.hours.worst
+
+
 def test_a_replayed_letter_counts_where_its_event_happened(shop):
     """Its ledger line says 09:00; what could be read of it said 11:00; the person put 12:00 right."""
     producer = LedgerProducer(shop.settings)

@@ -7,15 +7,17 @@ import io
 import json
 import time
 
+import pytest
 from confluent_kafka import Producer
 from rich.console import Console
 
 from shop_platform.events.registry import TOPICS
 from shop_platform.ingest.lag import measure_behind_since
 from shop_platform.ingest.until_end import ingest_until_end
+from shop_platform.local.ports import any_free
 from shop_platform.local.screen import live_screen, status_table
 from shop_platform.operations.reconcile import reconcile
-from shop_platform.operations.status import collect
+from shop_platform.operations.status import Status, collect, look_around
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from tests.support.events import LedgerProducer, page_view
@@ -157,3 +159,56 @@ def test_a_kafka_that_is_away_leaves_the_rest_and_says_so(fresh_warehouse):
     assert any("127.0.0.1:1" in problem for problem in status.problems)
     assert measure_behind_since(settings, {("shop.web", 0): 0}, timeout_seconds=0.3) == {}
     shown(status_table(status))
+
+
+WELL = {"components": [{"service": "kafka", "up": True, "detail": ""}], "reconciled": True, "hours_off": 0}
+HALT = {"incident": "halt:shop.web:dead_letter_burst", "severity": "critical"}
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        ({}, 0),
+        ({"warning_checks": 3}, 0),
+        ({"incidents": [{"incident": "late:marts", "severity": "warning"}]}, 0),
+        ({"halts": [{"topic": "shop.web"}], "incidents": [HALT]}, 3),
+        ({"halts": [{"topic": "shop.web"}], "incidents": [HALT], "failed_checks": 1}, 3),
+        ({"incidents": [{"incident": "asset:marts/orders", "severity": "critical"}]}, 1),
+        ({"failed_checks": 1}, 1),
+        ({"components": [{"service": "dagster-daemon", "up": False, "detail": "no heartbeat"}]}, 1),
+        ({"reconciled": False}, 1),
+        ({"hours_off": 2}, 1),
+        ({"blockers": ["shop_bi has held"]}, 1),
+        ({"problems": ["Kafka does not answer"]}, 1),
+    ],
+)
+def test_the_exit_code_says_whether_all_that_was_looked_at_is_well(found, code):
+    assert Status(**WELL | found).exit_code == code
+
+
+def test_everything_is_looked_at_and_each_that_is_away_stands_with_its_reason(shop):
+    admin(
+        shop,
+        "insert into ops.check_results (run_id, asset, check_name, passed, severity, description) values"
+        " ('refresher', 'marts/orders', 'adds_up', false, 'error', '2 rows'),"
+        " ('by-hand', 'ops/reconciliation', 'hours_add_up', false, 'error', '3 hours'),"
+        " ('refresher', 'raw/web', 'few_duplicates', false, 'warn', '1 %'),"
+        " ('refresher', 'raw/web', 'topic_is_read', false, 'error', 'halted')",
+    )
+    admin(
+        shop,
+        "insert into ops.alerts (incident, severity, title, detail, runbook)"
+        " values ('check:marts/orders:adds_up', 'critical', 'adds_up does not hold for marts/orders', '2 rows', 'x')",
+    )
+    # Whoever else runs a Dagster on this machine is not asked.
+    status = look_around(shop.settings.model_copy(update={"dagster_url": f"http://127.0.0.1:{any_free()}"}))
+    away = {each["service"]: each["detail"] for each in status.components if not each["up"]}
+    assert away["ingest"].startswith("no process reads") and away["monitor"].startswith("it never ran")
+    assert "postgres" not in away and "kafka" not in away and away["dagster-web"]
+    assert (status.failed_checks, status.warning_checks, status.exit_code) == (2, 1, 1), "a halt is told as one"
+    text = shown(status_table(status))
+    for part in ("ingest: no process reads", "2 failing, 1 with a warning", "adds_up does not hold", "2 rows"):
+        assert part in text
+    assert "hours_add_up does not hold for ops/reconciliation" in text, "what only a person's own run has found"
+    assert text.count("adds_up does not hold for marts/orders") == 1
+    assert json.loads(json.dumps(status.as_dict(), default=str))["failing_checks"][0]["check_name"] == "adds_up"

@@ -14,10 +14,6 @@ from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.orchestration import names
 from shop_platform.orchestration.batches import SubjectState, subject_states
 from shop_platform.orchestration.defs.ingestion.checks import (
-    DEAD_LETTERS,
-    EVENT_AGE,
-    HOURS,
-    RECONCILED,
     judge_dead_letters,
     judge_event_age,
     ledger_checks,
@@ -64,17 +60,17 @@ def test_the_state_is_read_from_the_ledger(shop):
     assert (state.messages, state.dead) == (2, 1) and state.dead_share == 0.5
     assert state.event_age is not None and dt.timedelta() <= state.event_age < dt.timedelta(minutes=5)
     results = by_check(evaluate(ledger_checks, shop))
-    assert results["web", EVENT_AGE].passed and not results["web", DEAD_LETTERS].passed
-    assert not results["orders", EVENT_AGE].passed, "nothing ever landed"
+    assert results["web", names.CHECK_EVENT_AGE].passed and not results["web", names.CHECK_DEAD_LETTERS].passed
+    assert not results["orders", names.CHECK_EVENT_AGE].passed, "nothing ever landed"
     discard(shop.settings, select(topic="web"), actor="ada", because="a client's bug")
-    assert by_check(evaluate(ledger_checks, shop))["web", DEAD_LETTERS].passed, "somebody has dealt with it"
+    assert by_check(evaluate(ledger_checks, shop))["web", names.CHECK_DEAD_LETTERS].passed, "somebody has dealt with it"
 
 
 def test_a_lost_event_is_an_error_on_the_ledger_and_its_hour_is_named(shop):
     LedgerProducer(shop.settings).send(page_view(n) for n in range(5))
     ingest_until_end(shop.settings)
     results = by_check(evaluate(reconciliation_check, shop))
-    assert set(results) == {(LEDGER, RECONCILED), (LEDGER, HOURS)}
+    assert set(results) == {(LEDGER, names.CHECK_RECONCILED), (LEDGER, names.CHECK_HOURS)}
     assert all(result.passed for result in results.values())
     with connect(shop.settings, Role.ADMIN) as connection:
         ((partition,),) = connection.execute(
@@ -83,15 +79,15 @@ def test_a_lost_event_is_an_error_on_the_ledger_and_its_hour_is_named(shop):
     broken = {
         key: result for key, result in by_check(evaluate(reconciliation_check, shop)).items() if not result.passed
     }
-    assert set(broken) == {(LEDGER, RECONCILED), (LEDGER, HOURS)}
+    assert set(broken) == {(LEDGER, names.CHECK_RECONCILED), (LEDGER, names.CHECK_HOURS)}
     assert all(result.severity is dg.AssetCheckSeverity.ERROR for result in broken.values())
-    assert broken[LEDGER, RECONCILED].metadata["counts"].value["missing"] == 1
-    (worst,) = broken[LEDGER, HOURS].metadata["worst"].value
+    assert broken[LEDGER, names.CHECK_RECONCILED].metadata["counts"].value["missing"] == 1
+    (worst,) = broken[LEDGER, names.CHECK_HOURS].metadata["worst"].value
     assert (worst["topic"], worst["partition"], worst["event_hour"], worst["difference"]) == (
         *("shop.web", partition, "2026-03-01T09:00:00+00:00", 1),
     )
-    assert f"shop.web/{partition}, 2026-03-01 09:00 UTC: 1 missing" in broken[LEDGER, HOURS].description
-    assert broken[LEDGER, HOURS].metadata["off_by_topic"].value == {"shop.web": 1}
+    assert f"shop.web/{partition}, 2026-03-01 09:00 UTC: 1 missing" in broken[LEDGER, names.CHECK_HOURS].description
+    assert broken[LEDGER, names.CHECK_HOURS].metadata["off_by_topic"].value == {"shop.web": 1}
 
 
 def test_the_ledger_is_reported_in_the_run_that_checks_it_so_that_dagster_shows_its_checks(shop):

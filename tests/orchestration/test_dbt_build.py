@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import dagster as dg
 import psutil
+import pytest
 
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.operations.dbt import DBT_PROJECT_DIR, dbt_environment
@@ -31,24 +33,32 @@ from tests.support.waiting import eventually
 STAGED = dg.AssetKey(["staging", "stg_orders_placed"])
 
 
-def run(settings, job, **arguments):
-    with dg.DagsterInstance.ephemeral() as instance:
+def run(settings, job, *, instance=None, **arguments):
+    with nullcontext(instance) if instance else dg.DagsterInstance.ephemeral() as using:
         repository = warehouse_location.build(settings).get_repository_def()
-        return repository.get_job(job).execute_in_process(instance=instance, raise_on_error=False, **arguments)
+        return repository.get_job(job).execute_in_process(instance=using, raise_on_error=False, **arguments)
 
 
-def test_runs_bring_two_days_to_the_marts_judge_everything_and_leave_to_the_night_what_waits_for_it(shop):
+@pytest.fixture
+def instance():
+    """A Dagster that remembers one run in the next."""
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def test_runs_bring_two_days_to_the_marts_judge_everything_and_leave_to_the_night_what_waits_for_it(shop, instance):
     """A first day by `full_pipeline`, a second as the sensor has it built, the metadata of `daily`, then the night.
 
     The orders of the second day are in the facts and not in the cohorts: a check by day would call that wrong.
     """
     LedgerProducer(shop.settings).send(shop_day(1))
     before = dict(os.environ)
-    result = run(shop.settings, "full_pipeline")
+    result = run(shop.settings, "full_pipeline", instance=instance)
     assert result.success
     assert os.environ == before, "the run must leave its process as it found it"
     built = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
     assert built >= {"raw/all_topics", "raw/orders", "staging/stg_orders_placed", "marts/fct_orders", "marts/kpi_daily"}
+    assert lineage_of(result) == documented(shop.settings), "whoever builds first shows what each column is made of"
     assert built >= {"dashboard/overview", "grafana/business", "grafana/pipeline", "ops/ingest_batches"}
     evaluations = result.get_asset_check_evaluations()
     assert len(evaluations) == len(whole(build_all(shop.settings)).asset_graph.asset_check_keys)
@@ -60,14 +70,31 @@ def test_runs_bring_two_days_to_the_marts_judge_everything_and_leave_to_the_nigh
 
     LedgerProducer(shop.settings).send(shop_day(2))
     ingest_until_end(shop.settings)
-    for clicked in ("dim_products", "kpi_daily"):
-        alone = run(shop.settings, "transform", asset_selection=[dg.AssetKey(["marts", clicked])])
-        assert alone.success, f"{clicked} is right, and what it would be compared with is a day older"
-        assert all(evaluation.passed for evaluation in alone.get_asset_check_evaluations())
+    key = dg.AssetKey(["marts", "kpi_daily"])
+    alone = run(shop.settings, "transform", instance=instance, asset_selection=[key])
+    assert alone.success, "it is right, and what it would be compared with is a day older"
+    told = {evaluation.check_name: evaluation for evaluation in alone.get_asset_check_evaluations()}
+    assert all(evaluation.passed for evaluation in told.values())
+    of_it = {check.name for check in whole(build_all(shop.settings)).asset_graph.asset_check_keys if check[0] == key}
+    assert set(told) == of_it, "what this run cannot judge it tells again, or Dagster would show it as skipped"
+    assert any("(Judged " in (each.description or "") for each in told.values())
+    staging = sorted(key for key in built_models(result) if key.path[0] == "staging")
+    layer = run(shop.settings, "transform", instance=instance, asset_selection=staging)
+    assert layer.success and built_models(layer) == set(staging)
+    assert all(each.passed for each in layer.get_asset_check_evaluations())
     nightly = nightly_keys(load_manifest(ensure_manifest(shop.settings)))
     by_day = run(shop.settings, "transform", asset_selection=sorted(built_models(result) - set(nightly)))
     assert by_day.success
     assert customers_in_cohorts(shop.settings) == 1
+
+    by_night = run(shop.settings, "nightly")
+    assert by_night.success
+    assert customers_in_cohorts(shop.settings) == 2
+    built = {event.asset_key.to_user_string() for event in by_night.get_asset_materialization_events()}
+    assert built == {"marts/basket_affinity", "marts/cohort_retention"}
+    assert "cohort_retention_adds_up_to_the_orders_that_count" in {
+        evaluation.check_name for evaluation in by_night.get_asset_check_evaluations()
+    }
 
     described = [dg.AssetKey(["marts", "fct_orders"]), dg.AssetKey(["marts", "kpi_daily"])]
     daily = run(shop.settings, "daily", asset_selection=described)
@@ -81,15 +108,6 @@ def test_runs_bring_two_days_to_the_marts_judge_everything_and_leave_to_the_nigh
     (source,) = lineage["total_amount"]
     assert (source.asset_key.to_user_string(), source.column_name) == ("marts/fct_orders", "total_amount")
 
-    by_night = run(shop.settings, "nightly")
-    assert by_night.success
-    assert customers_in_cohorts(shop.settings) == 2
-    built = {event.asset_key.to_user_string() for event in by_night.get_asset_materialization_events()}
-    assert built == {"marts/basket_affinity", "marts/cohort_retention"}
-    assert "cohort_retention_adds_up_to_the_orders_that_count" in {
-        evaluation.check_name for evaluation in by_night.get_asset_check_evaluations()
-    }
-
 
 def test_a_failed_model_is_named_with_its_reason(shop):
     with connect(shop.settings, Role.ADMIN) as connection:
@@ -100,6 +118,11 @@ def test_a_failed_model_is_named_with_its_reason(shop):
     description = failure.user_failure_data.description
     assert re.match(r"(model|test) \w+: permission denied for table orders \(and \d+ more\)$", description)
     assert "--exclude-resource-type" not in description, "nobody wants dbt's command line for a reason"
+    unknown = {each.check_name: each.description for each in result.get_asset_check_evaluations() if not each.passed}
+    assert unknown["unique_stg_orders_placed_event_id"] == (
+        "No two rows of stg_orders_placed have the same event_id."
+        " Whether it holds is not known: permission denied for table orders."
+    )
 
 
 def test_every_failed_node_is_named_with_what_the_database_said():
@@ -118,6 +141,7 @@ def test_every_failed_node_is_named_with_what_the_database_said():
         "model odd: no message",
         "test unique_x: Got 3 results, configured to fail",
     ]
+    assert "test unique_x: o1 twice" in failures({"results": results}, {"test.shop.unique_x.abc": "o1 twice"})
 
 
 def test_a_build_waits_while_another_process_builds(shop):
@@ -215,6 +239,22 @@ def built_models(result):
     """The keys of the models that a run has built."""
     keys = {event.asset_key for event in result.get_asset_materialization_events()}
     return {key for key in keys if key.path[0] in {"staging", "intermediate", "marts"}}
+
+
+def lineage_of(result):
+    """By model, the columns of which a run has told what they are made of."""
+    told = {event.asset_key: event.materialization.metadata for event in result.get_asset_materialization_events()}
+    return {
+        key.path[-1]: set(metadata["dagster/column_lineage"].value.deps_by_column)
+        for key, metadata in told.items()
+        if "dagster/column_lineage" in metadata
+    }
+
+
+def documented(settings):
+    """The columns of every model, as the project describes them."""
+    nodes = load_manifest(ensure_manifest(settings))["nodes"].values()
+    return {node["name"]: set(node["columns"]) for node in nodes if node["resource_type"] == "model"}
 
 
 def customers_in_cohorts(settings):

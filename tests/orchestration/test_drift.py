@@ -103,6 +103,8 @@ def test_an_ordinary_day_is_in_the_contract_and_a_new_field_is_named(shop):
     producer.send([event, event])
     ingest_until_end(shop.settings)
     broken = {key: result for key, result in by_check(evaluate(drift_checks, shop)).items() if not result.passed}
-    assert broken["web", FIELDS].description == f"{event['type']}: scroll_depth"
+    assert broken["web", FIELDS].description == (
+        f"Events of web carry fields that the contract does not name: {event['type']}: scroll_depth."
+    )
     assert broken["web", FIELDS].severity is dg.AssetCheckSeverity.WARN
     assert set(broken) == {("web", FIELDS), ("web", DUPLICATES)}, "the same event came three times"

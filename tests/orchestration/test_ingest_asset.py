@@ -8,9 +8,8 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 from shop_platform.errors import ShopError
 from shop_platform.ingest.until_end import read_until_end
-from shop_platform.orchestration import ingestion_location
+from shop_platform.orchestration import ingestion_location, names
 from shop_platform.orchestration.defs.ingestion import assets
-from shop_platform.orchestration.defs.ingestion.checks import NOT_HALTED
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from tests.support.events import LedgerProducer, page_view, refund
@@ -72,6 +71,8 @@ def test_a_halted_topic_is_told_on_its_table_and_the_others_are_read(shop):
     }
     assert "was recreated" in told["web"]["halted"].value and "offsets accept shop.web" in told["web"]["halted"].value
     assert "halted" not in told["returns"] and told["returns"]["rows"].value == 1
-    checks = {e.asset_key.path[-1]: e for e in result.get_asset_check_evaluations() if e.check_name == NOT_HALTED}
+    checks = {
+        e.asset_key.path[-1]: e for e in result.get_asset_check_evaluations() if e.check_name == names.CHECK_NOT_HALTED
+    }
     assert {subject for subject, check in checks.items() if not check.passed} == {"web"}
     assert checks["web"].severity is dg.AssetCheckSeverity.ERROR and "was recreated" in checks["web"].description

@@ -40,12 +40,15 @@ def test_what_dbt_parsed_it_can_read_back(code_locations):
 
 def test_a_project_is_parsed_again_only_when_it_changed(project, tmp_path):
     settings = load(data_dir=tmp_path / "data")
+    (project / "tests" / "odd.sql").write_text("select 1 as n where false")
+    (project / "tests" / "_odd.yml").write_text("data_tests: [{name: odd, description: Odd numbers.}]")
     first = manifest.ensure_manifest(settings)
     written = first.stat().st_mtime_ns
     assert manifest.ensure_manifest(settings) == first and first.stat().st_mtime_ns == written
     (project / "models" / "staging" / "two.sql").write_text("select * from {{ ref('one') }}")
     second = manifest.ensure_manifest(settings)
     assert second != first and "two" in second.read_text() and not first.exists()
+    assert "Odd numbers." in second.read_text(), "dbt forgets it when it parses only what has changed"
 
 
 def test_nothing_is_written_into_the_project(project, tmp_path):

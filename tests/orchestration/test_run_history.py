@@ -7,14 +7,22 @@ import pytest
 
 from shop_platform.orchestration import names
 from shop_platform.orchestration.defs.operations.run_status import record_run_status
+from shop_platform.orchestration.text import JUDGED_AT
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 
 
-@dg.asset(check_specs=[dg.AssetCheckSpec("small", asset="thing"), dg.AssetCheckSpec("blue", asset="thing")])
+@dg.asset(
+    check_specs=[
+        dg.AssetCheckSpec("small", asset="thing"),
+        dg.AssetCheckSpec("blue", asset="thing"),
+        dg.AssetCheckSpec("told_again", asset="thing"),
+    ]
+)
 def thing():
     yield dg.Output(None, metadata={"dagster/row_count": 3, "Execution Duration": 0.25})
     yield dg.AssetCheckResult(check_name="small", passed=True)
+    yield dg.AssetCheckResult(check_name="told_again", passed=False, metadata={JUDGED_AT: 1.0})
     yield dg.AssetCheckResult(
         check_name="blue", passed=False, severity=dg.AssetCheckSeverity.WARN, description="it is red"
     )
@@ -97,6 +105,28 @@ def test_a_failed_run_names_the_assets_it_did_not_build_when_none_is_known_to_be
     dg.materialize([broken, behind], instance=record.instance, raise_on_error=False)
     record()
     assert rows(fresh_warehouse, "select failed_assets from ops.pipeline_runs") == [(["behind", "broken"],)]
+
+
+def test_the_models_that_a_failed_run_names_are_recorded_with_their_reasons_and_not_those_behind(
+    fresh_warehouse, record
+):
+    @dg.asset(key_prefix="marts")
+    def orders():
+        lines = ["model orders: no such column: 12", "test unique_orders: 2 rows"]
+        raise dg.Failure("model orders: no such column (and 1 more)", metadata={"failed": lines})
+
+    @dg.asset(deps=[orders])
+    def behind():
+        return None
+
+    dg.materialize([orders, behind], instance=record.instance, raise_on_error=False)
+    record()
+    record()
+    assert rows(
+        fresh_warehouse,
+        "select asset, reason, failed_at = ended_at, failed_assets from ops.asset_failures"
+        " join ops.pipeline_runs using (run_id)",
+    ) == [("marts/orders", "no such column: 12", True, ["marts/orders"])]
 
 
 @pytest.mark.parametrize(

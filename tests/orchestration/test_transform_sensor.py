@@ -66,6 +66,38 @@ def test_by_day_a_run_leaves_out_what_waits_for_the_night_once_that_was_built(fr
         assert isinstance(sensor(context, settings=settings), dg.SkipReason), "a nightly mart is behind, and may be"
 
 
+def test_checks_that_a_cancelled_run_left_are_judged_though_no_rows_come_and_a_refresher_builds(
+    fresh_warehouse, monkeypatch
+):
+    settings = fresh_warehouse.settings
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec(["marts", name]) for name in ("one", "two")],
+        check_specs=[dg.AssetCheckSpec("adds_up", asset=["marts", name]) for name in ("one", "two")],
+        can_subset=True,
+    )
+    def both():
+        return ()
+
+    day, checks = [dg.AssetKey(["marts", "one"])], list(both.check_keys)
+    sensor = build_transform_sensor(MARTS[:1], interval_seconds=30, nightly=MARTS[1:], by_day=day, checks=checks)
+    job = dg.define_asset_job("transform", [both])
+    monkeypatch.setattr("shop_platform.orchestration.check_states.PEACE_SECONDS", -60)
+    with committed(settings) as connection:
+        land(connection)
+    build_marts(settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def broken_off(selection):
+            made = dg.Definitions(assets=[both], jobs=[job]).resolve_job_def("transform")
+            instance.report_run_canceled(instance.create_run_for_job(made.get_subset(asset_selection=selection)))
+            return sensor(dg.build_sensor_context(instance=instance), settings=settings)
+
+        assert isinstance(sensor(dg.build_sensor_context(instance=instance), settings=settings), dg.SkipReason)
+        assert broken_off(set(day)).asset_selection == day
+        assert broken_off(None).asset_selection is None, "what waits for the night was in the run too"
+
+
 @pytest.fixture
 def evaluate(fresh_warehouse):
     sensor = build_transform_sensor(MARTS, interval_seconds=30)

@@ -9,11 +9,14 @@ import httpx
 from shop_platform.local.ports import any_free
 from shop_platform.orchestration.defs.transformation.assets import load_manifest
 from shop_platform.orchestration.defs.transformation.hot import hot_models
-from shop_platform.orchestration.manifest import ensure_manifest
+from shop_platform.orchestration.manifest import ensure_manifest, lineage_file
 from shop_platform.refresh.attempts import CHECK
 from shop_platform.refresh.outcome import HotCheck, HotModel, Outcome
 from shop_platform.refresh.report import RefreshReporter
 from shop_platform.refresh.warm import WarmDbt
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
+from tests.dbt import events as e
 from tests.orchestration.graph import GOLDEN
 from tests.refresh.conftest import fetch
 from tests.support.dagster_server import running_dagster
@@ -32,10 +35,12 @@ def checks():
 defs = dg.Definitions(assets=[dg.AssetSpec(key)], asset_checks=[checks])
 """
 QUERY = """{ assetNodeOrError(assetKey: {path: ["marts", "kpi_daily"]}) { ... on AssetNode {
-  assetMaterializations { metadataEntries { label ... on IntMetadataEntry { intValue } } }
+  assetMaterializations { metadataEntries { label ... on IntMetadataEntry { intValue }
+    ... on TableColumnLineageMetadataEntry { lineage { columnName columnDeps { assetKey { path } columnName } } } } }
   assetObservations { metadataEntries { label ... on IntMetadataEntry { intValue } } }
   assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { evaluation {
-    success severity metadataEntries { label ... on TextMetadataEntry { text } } } } } } } } } }"""
+    success severity description } } } } } } } }"""
+LINEAGE = {"units": [("marts/fct_orders", "units")], "orders_count": []}
 MODEL = HotModel("kpi_daily", "marts.kpi_daily", ("marts", "kpi_daily"))
 
 
@@ -48,9 +53,18 @@ def evaluations(url):
     for check in asset(url)["assetChecksOrError"]["checks"]:
         if check["executionForLatestMaterialization"]:
             told = check["executionForLatestMaterialization"]["evaluation"]
-            message = next((entry["text"] for entry in told["metadataEntries"] if entry["label"] == "message"), None)
-            found[check["name"]] = (told["success"], told["severity"], message)
+            found[check["name"]] = (told["success"], told["severity"], told["description"])
     return found
+
+
+def lineage(url):
+    """What Dagster shows in the tab of the columns of the last materialization."""
+    entries = asset(url)["assetMaterializations"][0]["metadataEntries"]
+    (columns,) = [entry["lineage"] for entry in entries if "lineage" in entry]
+    return {
+        each["columnName"]: [("/".join(dep["assetKey"]["path"]), dep["columnName"]) for dep in each["columnDeps"]]
+        for each in columns
+    }
 
 
 def told(url, kind):
@@ -73,11 +87,12 @@ def test_builds_are_observed_and_a_round_of_tests_comes_with_the_materialization
             assert reporter.flush() == 2
             assert reporter.flush() == 0
             eventually(lambda: told(dagster.url, "assetObservations") == [(2, 4)])
-            reporter.built(models, [Outcome("kpi_daily", "success", 0.25, rows=2)])
+            reporter.built(models, [Outcome("kpi_daily", "success", 0.25, rows=2, lineage=LINEAGE)])
             test = HotCheck("not_null_kpi_daily_x", MODEL.asset)
             reporter.checked([Outcome(test.name, "warn", 0.1, message="Got 2 results", check=test)])
             assert reporter.flush() == 3
             eventually(lambda: told(dagster.url, "assetMaterializations") == [(3, 6)])
+            assert lineage(dagster.url) == LINEAGE
             results = {CHECK: (True, "ERROR", None), test.name: (False, "WARN", "Got 2 results")}
             eventually(lambda: evaluations(dagster.url) == results)
             # While it goes on building, Dagster still shows what the tests said.
@@ -89,7 +104,8 @@ def test_builds_are_observed_and_a_round_of_tests_comes_with_the_materialization
             for _ in range(3):
                 reporter.built(models, [Outcome("kpi_daily", "error", 0.1, message="column does not exist")])
             assert reporter.flush() == 1
-            eventually(lambda: evaluations(dagster.url)[CHECK] == (False, "ERROR", "column does not exist"))
+            told_why = "The refresher could not build kpi_daily: column does not exist"
+            eventually(lambda: evaluations(dagster.url)[CHECK] == (False, "ERROR", told_why))
             assert told(dagster.url, "assetMaterializations") == [(3, 6)]
     assert fetch(settings, "select asset, builds, seconds, row_count from ops.asset_materializations order by 2") == [
         ("marts/kpi_daily", 1, 0.25, 2), ("marts/kpi_daily", 1, 0.5, 1), ("marts/kpi_daily", 2, 0.75, 4)
@@ -119,14 +135,25 @@ def test_a_dagster_that_is_away_loses_no_check_and_no_record(fresh_warehouse):
     assert fetch(settings, "select asset, builds from ops.asset_materializations") == [("marts/kpi_daily", 1)]
 
 
-def test_every_name_the_refresher_reports_is_one_that_the_code_location_knows(fresh_warehouse):
+def test_every_name_the_refresher_reports_is_one_that_the_code_location_knows_and_a_failure_says_why(fresh_warehouse):
     """Otherwise Dagster stores what nobody sees."""
     settings = fresh_warehouse.settings
     graph = json.loads(GOLDEN.read_text(encoding="utf-8"))["assets"]
     warm = WarmDbt(settings).ready()
     assert sorted(warm.models) == hot_models(load_manifest(ensure_manifest(settings)))
-    warm.prepare()
+    e.write(settings, [e.order_placed("ord_1", "2026-03-01 10:00")])
+    built = warm.prepare()
+    assert [done.name for done in built if done.name in warm.models and not done.lineage] == []
+    assert lineage_file(settings).exists(), "kept for the next that builds"
+    with connect(settings, Role.TRANSFORM) as connection:
+        connection.execute("update marts.fct_orders set refunded_amount = 1000000 where order_id = 'ord_1'")
     tests = warm.test()
+    assert {done.name: done.message for done in tests if not done.succeeded} == {
+        "fct_orders_equals_its_refunds": "Per order_id, fct_orders and fct_refunds add up to the same:"
+        " refunded_amount = amount. Broken by: order_id ord_1.",
+        "fct_orders_refunds_stay_within_the_order": "For every row of fct_orders: refunded_amount <= net_amount."
+        " Broken by: order_id ord_1.",
+    }
     for model in warm.models.values():
         assert CHECK in graph["/".join(model.asset)]["checks"]
     # What it does not test, Dagster shows as not evaluated after each of its materializations, until the next whole

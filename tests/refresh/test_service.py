@@ -82,7 +82,9 @@ def test_a_killed_refresher_leaves_no_half_built_mart_and_no_lock(settings, rows
         eventually(lambda: rows(ORDERS) == [(DAY, 49)] and rows(HOURS) == [(49,)])
 
 
-def test_a_refresher_that_is_frozen_in_a_build_blocks_nobody_and_goes_on_when_it_wakes(settings, rows, tmp_path):
+def test_a_long_build_is_no_silence_and_a_refresher_that_is_frozen_in_it_blocks_nobody_and_goes_on_when_it_wakes(
+    settings, rows, tmp_path
+):
     e.write(settings, [order(1)])
     with refreshing(settings, tmp_path / "log") as process:
         eventually(lambda: rows(ORDERS) == [(DAY, 1)])
@@ -90,6 +92,10 @@ def test_a_refresher_that_is_frozen_in_a_build_blocks_nobody_and_goes_on_when_it
             admin.execute("lock table ops.transform_runs in exclusive mode")  # every build begins by writing there
             e.write(settings, [order(2)])
             eventually(lambda: rows("select 1 from ops.refreshers where state = 'building'"))
+            beat = "select heartbeat_at from ops.refreshers"
+            before = rows(beat)
+            eventually(lambda: rows(beat) != before)
+            assert rows("select state from ops.refreshers") == [("building",)]
             process.send_signal(signal.SIGSTOP)
         with connect(settings, Role.ADMIN) as admin:  # as if a minute had passed
             admin.execute("update ops.refreshers set heartbeat_at = heartbeat_at - interval '2 minutes'")
@@ -99,17 +105,3 @@ def test_a_refresher_that_is_frozen_in_a_build_blocks_nobody_and_goes_on_when_it
         process.send_signal(signal.SIGCONT)
         eventually(lambda: rows(ORDERS) == [(DAY, 2)])
         eventually(lambda: alive(settings))
-
-
-def test_a_long_build_is_no_silence(settings, rows, tmp_path):
-    e.write(settings, [order(1)])
-    with refreshing(settings, tmp_path / "log"):
-        eventually(lambda: rows(ORDERS) == [(DAY, 1)])
-        with connect(settings, Role.ADMIN) as admin:
-            admin.execute("lock table ops.transform_runs in exclusive mode")
-            e.write(settings, [order(2)])
-            eventually(lambda: rows("select 1 from ops.refreshers where state = 'building'"))
-            beat = "select heartbeat_at from ops.refreshers"
-            before = rows(beat)
-            eventually(lambda: rows(beat) != before)
-            assert rows("select state from ops.refreshers") == [("building",)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +12,10 @@ from typing import Any
 
 
 class Webhook:
-    """``received``: the bodies it took; ``status``: what it answers; ``hangs``: whether it does not answer at all."""
+    """``received``: the bodies it took, each with the monotonic second ``at`` which it came.
+
+    ``status``: what it answers; ``hangs``: whether it does not answer at all.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -36,7 +40,7 @@ def webhook() -> Iterator[Webhook]:
                 hook.let_go.wait(30)
                 return
             if hook.status == 200:
-                hook.received.append(body)
+                hook.received.append(body | {"at": time.monotonic()})
             self.send_response(hook.status)
             self.end_headers()
 

@@ -10,22 +10,21 @@ from shop_platform.operations.verify import Reconciliation, reconcile
 from shop_platform.orchestration import names
 from shop_platform.orchestration.batches import SubjectState, subject_states
 from shop_platform.orchestration.freshness import BY_SUBJECT
+from shop_platform.orchestration.text import span
 from shop_platform.settings import Settings
 
-EVENT_AGE = "newest_event_is_recent"
-NOT_HALTED = "topic_is_read"
-DEAD_LETTERS = "few_dead_letters"
-RECONCILED = "produced_is_landed_or_dead"
-HOURS = "hours_add_up"
-
-# Every shop has a client that sends rubbish now and then. A twentieth of all messages is no client but a broken
-# producer, and the marts miss real sales.
-_DEAD_SHARE_WARN = 0.01
-_DEAD_SHARE_ERROR = 0.05
+# So many of the hours that do not add up stand in the sentence; more are in its metadata.
+_NAMED = 5
 
 
 def _spec(subject: str, name: str, description: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(name, asset=names.raw_key(subject), description=description)
+
+
+def _limit(subject: str) -> str:
+    limit = BY_SUBJECT[subject].event_age
+    assert limit is not None
+    return span(limit)
 
 
 ledger_specs = [
@@ -34,14 +33,17 @@ ledger_specs = [
     for spec in (
         _spec(
             topic.subject,
-            EVENT_AGE,
-            f"The newest event is younger than {BY_SUBJECT[topic.subject].event_age}."
-            f" {BY_SUBJECT[topic.subject].reason}",
+            names.CHECK_EVENT_AGE,
+            f"The newest event is younger than {_limit(topic.subject)}. {BY_SUBJECT[topic.subject].reason}",
         ),
-        _spec(topic.subject, NOT_HALTED, "No halt of the ingestion waits for a person's decision about this topic."),
         _spec(
             topic.subject,
-            DEAD_LETTERS,
+            names.CHECK_NOT_HALTED,
+            "No halt of the ingestion waits for a person's decision about this topic.",
+        ),
+        _spec(
+            topic.subject,
+            names.CHECK_DEAD_LETTERS,
             "Less than 1 % of the last day's messages are dead letters that nobody has dealt with.",
         ),
     )
@@ -77,8 +79,11 @@ def key_of(result: dg.AssetCheckResult) -> dg.AssetCheckKey:
 reconciliation_specs = [
     dg.AssetCheckSpec(name, asset=names.LEDGER_KEY, description=description)
     for name, description in (
-        (RECONCILED, "I1: distinct produced event ids = landed + dead-lettered, disjoint, none twice."),
-        (HOURS, "In every partition and hour of event time: produced = in Kafka + landed + duplicates + dead letters."),
+        (names.CHECK_RECONCILED, "I1: distinct produced event ids = landed + dead-lettered, disjoint, none twice."),
+        (
+            names.CHECK_HOURS,
+            "In every partition and hour of event time: produced = in Kafka + landed + duplicates + dead letters.",
+        ),
     )
 ]
 
@@ -111,21 +116,48 @@ def judge_reconciliation(result: Reconciliation) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=result.holds,
         asset_key=dg.AssetKey(names.LEDGER_KEY),
-        check_name=RECONCILED,
+        check_name=names.CHECK_RECONCILED,
         severity=dg.AssetCheckSeverity.ERROR,
+        description=_reconciled(result),
         metadata={"counts": dg.MetadataValue.json(result.as_dict())},
+    )
+
+
+def _reconciled(result: Reconciliation) -> str:
+    """Say what is wrong and where; what has no producer's ledger can only be compared with itself."""
+    if result.holds:
+        return "What was produced is landed or a dead letter, and nothing is there twice."
+    counts = {
+        "missing": result.missing,
+        "never produced": result.unexpected,
+        "both landed and dead": result.in_both,
+        "landed twice": result.landed_twice,
+        "at another offset than they were sent to": result.offset_mismatches,
+    }
+    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    produced = f"{result.produced} produced" if result.produced is not None else "nobody tells what was produced"
+    where = f" Most of all in {result.hours.worst[0].sentence()}." if result.hours.worst else ""
+    return (
+        "Events are lost or there twice (I1):"
+        f" {told or 'the counts differ'} ({produced}, {result.landed} landed, {result.dead_lettered} dead).{where}"
     )
 
 
 def judge_hours(hours: Hours) -> dg.AssetCheckResult:
     """ERROR when one partition and hour does not add up; the worst are named."""
     off, counted, worst = sum(hours.off.values()), sum(hours.counted.values()), hours.worst
+    named = "; ".join(hour.sentence() for hour in worst[:_NAMED])
+    more = f" and {off - _NAMED} more" if off > _NAMED else ""
     return dg.AssetCheckResult(
         passed=not off,
         asset_key=dg.AssetKey(names.LEDGER_KEY),
-        check_name=HOURS,
+        check_name=names.CHECK_HOURS,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{off} of {counted} do not add up; {worst[0].sentence()}" if off else f"{counted} add up",
+        description=(
+            f"{off} of {counted} hours of event time do not add up: {named}{more}."
+            if off
+            else f"All {counted} hours of event time add up."
+        ),
         metadata={
             "hours": counted,
             "off": off,
@@ -139,13 +171,16 @@ def judge_event_age(subject: str, state: SubjectState) -> dg.AssetCheckResult:
     """WARN when the newest event is too old: what is there is right, and a shop may simply be quiet."""
     limit = BY_SUBJECT[subject].event_age
     assert limit is not None
-    known = state.event_age is not None
     return dg.AssetCheckResult(
         passed=state.event_age is not None and state.event_age <= limit,
         asset_key=names.raw_key(subject),
-        check_name=EVENT_AGE,
+        check_name=names.CHECK_EVENT_AGE,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"newest event {state.event_age} old" if known else "no event has landed yet",
+        description=(
+            f"The newest event of {subject} is {span(state.event_age)} old; {span(limit)} are usual at most."
+            if state.event_age is not None
+            else f"No event of {subject} has landed yet."
+        ),
         metadata={
             "limit_seconds": limit.total_seconds(),
             **({"age_seconds": state.event_age.total_seconds()} if state.event_age is not None else {}),
@@ -159,9 +194,9 @@ def judge_halts(subject: str, state: SubjectState) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not state.halts,
         asset_key=names.raw_key(subject),
-        check_name=NOT_HALTED,
+        check_name=names.CHECK_NOT_HALTED,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=told or "nothing waits for a decision",
+        description=told or f"Nothing of {subject} waits for a decision.",
     )
 
 
@@ -169,10 +204,14 @@ def judge_dead_letters(subject: str, state: SubjectState) -> dg.AssetCheckResult
     """WARN above 1 %, ERROR above 5 % of the last day's messages."""
     share = state.dead_share
     return dg.AssetCheckResult(
-        passed=share < _DEAD_SHARE_WARN,
+        passed=share < names.DEAD_SHARE_WARN,
         asset_key=names.raw_key(subject),
-        check_name=DEAD_LETTERS,
-        severity=dg.AssetCheckSeverity.ERROR if share > _DEAD_SHARE_ERROR else dg.AssetCheckSeverity.WARN,
-        description=f"{state.dead} of {state.messages} messages of 24 h wait as dead letters",
+        check_name=names.CHECK_DEAD_LETTERS,
+        severity=dg.AssetCheckSeverity.ERROR if share > names.DEAD_SHARE_ERROR else dg.AssetCheckSeverity.WARN,
+        description=(
+            f"{state.dead} of {state.messages} messages of {subject} in the last 24 h ({share:.1%}) wait as dead"
+            f" letters; less than {names.DEAD_SHARE_WARN:.0%} should, and from {names.DEAD_SHARE_ERROR:.0%}"
+            " on somebody is called."
+        ),
         metadata={"share": share, "messages": state.messages, "dead_letters": state.dead},
     )

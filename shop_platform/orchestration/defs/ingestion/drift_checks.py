@@ -59,12 +59,17 @@ def judge_volume(subject: str, volume: Volume | None) -> dg.AssetCheckResult:
     """WARN: a campaign, a holiday or a broken shop; only people can tell."""
     if volume is None or volume.usual is None:
         weeks = len(volume.earlier) if volume else 0
-        return _result(subject, VOLUME, passed=True, description=f"only {weeks} earlier weeks to compare with")
+        return _result(
+            subject, VOLUME, passed=True, description=f"Too few earlier weeks of {subject} to compare with: {weeks}."
+        )
     return _result(
         subject,
         VOLUME,
         passed=not volume.is_unusual,
-        description=f"{volume.events} events in the hour of {volume.hour:%Y-%m-%d %H:%M} UTC; usual: {volume.usual:g}",
+        description=(
+            f"{volume.events} events of {subject} in the hour of {volume.hour:%Y-%m-%d %H:%M} UTC;"
+            f" {volume.usual:g} are usual there."
+        ),
         metadata={
             "events": volume.events,
             "usual": volume.usual,
@@ -79,7 +84,10 @@ def judge_duplicates(subject: str, state: SubjectState) -> dg.AssetCheckResult:
         subject,
         DUPLICATES,
         passed=state.duplicate_share < _DUPLICATE_SHARE,
-        description=f"{state.duplicates} of {state.messages} messages in 24 h",
+        description=(
+            f"{state.duplicates} of {state.messages} messages of {subject} in the last 24 h are repetitions"
+            f" ({state.duplicate_share:.1%}); less than {_DUPLICATE_SHARE:.0%} should be."
+        ),
         metadata={"share": state.duplicate_share, "messages": state.messages, "duplicates": state.duplicates},
     )
 
@@ -91,7 +99,11 @@ def judge_fields(subject: str, unknown: dict[str, list[str]]) -> dg.AssetCheckRe
         subject,
         FIELDS,
         passed=not unknown,
-        description=told or "none unknown",
+        description=(
+            f"Events of {subject} carry fields that the contract does not name: {told}."
+            if unknown
+            else f"The contract names every field of the newest events of {subject}."
+        ),
         metadata={"unknown": dg.MetadataValue.json(unknown)},
     )
 

@@ -20,7 +20,7 @@ INTERVAL_SECONDS = 30
 )
 def end_orphaned_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """End what was found an orphan at two ticks in a row: a run that is just ending looks like one for a moment."""
-    statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    statuses = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     found = orphans(context.instance.get_runs(dg.RunsFilter(statuses=statuses)))
     before = set(json.loads(context.cursor)) if context.cursor else set()
     ended = []

@@ -49,5 +49,9 @@ def judge(asset: dg.AssetKey, attempt: Attempt | None) -> dg.AssetCheckResult:
         asset_key=asset,
         check_name=CHECK,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"failed {attempt.failures} times in a row: {attempt.error}" if attempt and failed else None,
+        description=(
+            f"The refresher could not build {asset.path[-1]} ({attempt.failures} times in a row): {attempt.error}"
+            if attempt and failed
+            else None
+        ),
     )

@@ -49,7 +49,7 @@ def build_jobs(
         dg.define_asset_job(
             names.JOB_DAILY,
             (everything - by_night) | dg.AssetSelection.checks(hot_checks),
-            description="The full pipeline but for the nightly roll-ups, with row counts and column lineage.",
+            description="The full pipeline but for the nightly roll-ups, with row counts and column types.",
             executor_def=_EXECUTOR,
             config=with_metadata,
         ),

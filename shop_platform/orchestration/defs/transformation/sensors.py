@@ -10,6 +10,7 @@ import dagster as dg
 
 from shop_platform.errors import ShopError
 from shop_platform.orchestration import names
+from shop_platform.orchestration.check_states import owed
 from shop_platform.orchestration.intervals import sensor_interval
 from shop_platform.orchestration.run_requests import in_flight, retry_window
 from shop_platform.orchestration.watermark import Watermark, read_watermark
@@ -36,11 +37,13 @@ def build_transform_sensor(
     interval_seconds: int,
     nightly: Sequence[str] = (),
     by_day: Sequence[dg.AssetKey] | None = None,
+    checks: Sequence[dg.AssetCheckKey] = (),
 ) -> dg.SensorDefinition:
     """Return the sensor; ``marts`` are the relations whose watermarks count, and one run starts per interval.
 
     A run builds the assets ``by_day`` (``None``: all), and all of them while a relation of ``nightly`` was never built:
-    nobody should wait for the first night.
+    nobody should wait for the first night. One also starts when a run that broke off has left any of ``checks`` without
+    a result; they stay like that until they are run again, and rows may be long in coming.
     """
 
     @dg.sensor(
@@ -48,7 +51,8 @@ def build_transform_sensor(
         job_name=names.JOB_TRANSFORM,
         minimum_interval_seconds=sensor_interval(interval_seconds),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts `transform` when raw rows are committed that some mart has not been built from.",
+        description="Starts `transform` when raw rows are committed that some mart has not been built from, and when a"
+        " run that broke off has left checks without a result.",
     )
     def transform_on_watermark(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]
@@ -60,13 +64,15 @@ def build_transform_sensor(
         watermark = read_watermark(settings, marts)
         if watermark.newest is None:
             return dg.SkipReason("The raw tables are empty.")
-        if not watermark.behind:
+        unjudged = owed(context.instance, checks, time.time())
+        if not watermark.behind and not unjudged:
             return dg.SkipReason(f"Every mart contains every row up to transaction {watermark.newest}.")
         age = watermark.oldest_build_seconds
-        if age is not None and age < BESIDE_REFRESHER_SECONDS and alive(settings):
+        if not unjudged and age is not None and age < BESIDE_REFRESHER_SECONDS and alive(settings):
             return dg.SkipReason(f"A refresher keeps the hot marts; the others were built {age:.0f} s ago.")
         first = bool(nightly) and read_watermark(settings, nightly).ceiling is None
-        return dg.RunRequest(run_key=run_key(watermark, time.time()), asset_selection=None if first else by_day)
+        everything = first or by_day is None or bool(unjudged - set(by_day))
+        return dg.RunRequest(run_key=run_key(watermark, time.time()), asset_selection=None if everything else by_day)
 
     return transform_on_watermark
 

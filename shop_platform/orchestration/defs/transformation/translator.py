@@ -10,6 +10,7 @@ import dagster as dg
 from shop_platform.orchestration import names
 from shop_platform.orchestration.dagster_dbt_light import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 from shop_platform.orchestration.freshness import MODELS, NIGHTLY
+from shop_platform.orchestration.rules import rule
 
 
 class ShopTranslator(DagsterDbtTranslator):
@@ -37,6 +38,15 @@ class ShopTranslator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """Return the layer."""
         return layer(dbt_resource_props)
+
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        """Describe every test by the rule that it holds; few have a description of their own."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        if spec is None:
+            return None
+        return spec._replace(description=rule(manifest["nodes"][unique_id], manifest["nodes"]))
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
         """Return the owners dbt names, else the analysts."""
