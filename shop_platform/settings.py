@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from enum import StrEnum
 from functools import cache
@@ -84,6 +85,8 @@ class Settings(KafkaSettings):
     pg_sslmode: str = "prefer"
 
     shop_tz: str = "Europe/Berlin"
+    event_time_earliest: dt.date = dt.date(2000, 1, 1)
+    event_time_ahead_hours: float = Field(default=24.0, ge=0)
     retention: str = ""
 
     command: str = ""

@@ -29,10 +29,11 @@ class Edits:
     def apply(self, letter: Letter) -> bytes | None:
         """Return the changed document, or ``None`` when there is none or a place to set has no parent.
 
-        A document in which nothing changes comes back as it was, byte for byte.
+        A document in which nothing changes comes back as it was, byte for byte. Of a message in binary mode it is the
+        whole event, with the attributes from its headers.
         """
         try:
-            tree = parse(letter.value)
+            tree = parse(letter.document)
         except ValueError:
             return None
         if not isinstance(tree, Pairs):

@@ -17,7 +17,8 @@ from shop_platform.dead_letters.selection import Selection
 from shop_platform.dead_letters.settle import landed_hours
 from shop_platform.dead_letters.verdict import judge
 from shop_platform.errors import ShopError
-from shop_platform.events.decode import CONTRACT, Contract, ContractViolation, ErrorClass, Event
+from shop_platform.events.contract import contract_of
+from shop_platform.events.decode import Contract, ContractViolation, ErrorClass, Event
 from shop_platform.ingest.offsets import Connection
 from shop_platform.settings import Settings
 
@@ -32,20 +33,21 @@ class _Proposal:
 
 
 def fix_one(
-    settings: Settings, letter_id: int, value: bytes, *, actor: str, contract: Contract = CONTRACT
+    settings: Settings, letter_id: int, value: bytes, *, actor: str, contract: Contract | None = None
 ) -> FixReport:
     """Store ``value`` as the corrected value of one letter.
 
     Raises :class:`ShopError` with the violation (exit code 1, nothing stored) when it is no valid event of the letter's
     topic, has another id than the message is known by, or PostgreSQL refuses it.
     """
+    read_by = contract or contract_of(settings)
     with desk(settings) as connection:
         demand(connection, [letter_id], WAITING)
 
         def work(connection: Connection, letters: list[Letter]) -> FixReport:
             (letter,) = letters
             try:
-                proposal = _Proposal(letter, value, judge(letter, value, contract))
+                proposal = _Proposal(letter, value, judge(letter, value, read_by))
                 _admit(connection, [proposal], _raise)
             except ContractViolation as violation:
                 raise _refusal(letter, violation) from None
@@ -71,7 +73,7 @@ def fix_many(
     edits: Edits,
     *,
     actor: str,
-    contract: Contract = CONTRACT,
+    contract: Contract | None = None,
     dry_run: bool = False,
     page: int = PAGE_LETTERS,
 ) -> FixReport:
@@ -80,12 +82,13 @@ def fix_many(
     Letters that stay invalid are left as they are and counted with the reason. ``dry_run`` stores nothing.
     """
     report = FixReport()
+    read_by = contract or contract_of(settings)
     with desk(settings) as connection:
         if selection.ids:
             demand(connection, selection.ids, WAITING)
 
         def work(connection: Connection, letters: list[Letter]) -> FixReport:
-            return _fix_page(connection, letters, edits, contract, actor)
+            return _fix_page(connection, letters, edits, read_by, actor)
 
         for done in in_pages(connection, selection, work, page=page, keep=not dry_run):
             report.add(done)
@@ -112,7 +115,7 @@ def _fix_page(
     _store(connection, actor, accepted, edits.paths)
     report.fixed = len(accepted)
     report.examples = [
-        Example(each.letter.id, each.letter.value or b"", each.value) for each in accepted[:MOST_EXAMPLES]
+        Example(each.letter.id, each.letter.document or b"", each.value) for each in accepted[:MOST_EXAMPLES]
     ]
     return report
 

@@ -6,7 +6,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from shop_platform.ingest.batch import Headers
+from shop_platform.events.modes import structured
+from shop_platform.ingest.dead import Headers
 
 WAITING = ("open", "fixed")
 """The states a replay takes up."""
@@ -43,6 +44,11 @@ class Letter:
     error: str
     schema_path: str | None
     event_type: str | None
+
+    @property
+    def document(self) -> bytes | None:
+        """The whole event as one document: of a message in binary mode the headers' attributes with the value."""
+        return structured(self.value, stored_headers(self.headers)) or self.value
 
 
 class StoredMessage:

@@ -13,9 +13,11 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from shop_platform.dead_letters.audit import history
+from shop_platform.dead_letters.letters import stored_headers
 from shop_platform.dead_letters.pages import desk
 from shop_platform.dead_letters.selection import Selection
 from shop_platform.errors import ShopError
+from shop_platform.events.modes import structured
 from shop_platform.settings import Settings
 
 # As the query of groups says it.
@@ -149,6 +151,11 @@ class Details:
     value: bytes | None
     fixed_value: bytes | None
     history: list[dict[str, Any]]
+
+    @property
+    def document(self) -> bytes | None:
+        """The whole event of a message in binary mode; ``None`` of any other one."""
+        return structured(self.value, stored_headers(self.columns["headers"]))
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything for ``--json``; bytes that are no text as base64."""

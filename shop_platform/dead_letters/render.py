@@ -74,8 +74,16 @@ def detail_lines(letter: Details) -> Iterator[str]:
     yield f"              {one_line(columns['error'])}"
     yield ""
     # A corrected value was valid when it was stored; a replay that refused it put the letter back to open.
-    faulty = letter.fixed_value if letter.fixed_value is not None and columns["status"] == "open" else letter.value
-    for title, value in (("value", letter.value), ("corrected value", letter.fixed_value)):
+    document = letter.document
+    faulty = document or letter.value
+    if letter.fixed_value is not None and columns["status"] == "open":
+        faulty = letter.fixed_value
+    values = (
+        ("value", letter.value),
+        ("the whole event (binary mode: attributes from the headers)", document),
+        ("corrected value", letter.fixed_value),
+    )
+    for title, value in values:
         if value is None and title != "value":
             continue
         yield f"{title} ({len(value or b''):,} bytes)"

@@ -14,8 +14,11 @@ from shop_platform.dead_letters.reports import ReplayReport
 from shop_platform.dead_letters.selection import Selection
 from shop_platform.dead_letters.settle import Outcomes, Settled, landed_hours, lock_places, settle
 from shop_platform.dead_letters.verdict import check_id
-from shop_platform.events.decode import CONTRACT, Contract, ContractViolation
-from shop_platform.ingest.batch import DeadLetter, Mark, People, Row, sort_messages
+from shop_platform.events.contract import contract_of
+from shop_platform.events.decode import Contract, ContractViolation
+from shop_platform.ingest.batch import Mark, People, Row, sort_messages
+from shop_platform.ingest.content import reuse, reused_places
+from shop_platform.ingest.dead import DeadLetter
 from shop_platform.ingest.erase import forget, hold_alone
 from shop_platform.ingest.land import land_carefully
 from shop_platform.ingest.offsets import Connection
@@ -27,7 +30,7 @@ def replay(
     selection: Selection,
     *,
     actor: str,
-    contract: Contract = CONTRACT,
+    contract: Contract | None = None,
     dry_run: bool = False,
     page: int = PAGE_LETTERS,
     progress: Callable[[int], None] | None = None,
@@ -39,6 +42,7 @@ def replay(
     the number of letters done. Raises :class:`ShopError` for ids that are unknown or discarded.
     """
     selection = replace(selection, statuses=WAITING)
+    read_by = contract or contract_of(settings)
     report = ReplayReport()
     handled: set[int] = set()
     with desk(settings) as connection:
@@ -51,7 +55,7 @@ def replay(
         def work(connection: Connection, letters: list[Letter]) -> Outcomes:
             # Undone pages leave letters waiting that a committed one would have settled on the way.
             todo = [letter for letter in letters if letter.id not in handled]
-            return _replay_page(connection, todo, contract, actor) if todo else Outcomes()
+            return _replay_page(connection, todo, read_by, actor) if todo else Outcomes()
 
         for outcomes in in_pages(connection, selection, work, page=page, skip_locked=True, keep=not dry_run):
             report.add(outcomes)
@@ -159,6 +163,12 @@ def _land_rows(
 ) -> None:
     known, refused = land_carefully(connection, topic, rows)
     why = {row.event_id: dead for row, dead in refused}
+    # A letter that is known by its id is settled by whatever landed under that id: the producer sent it again. Any
+    # other one must say the same as what landed.
+    strangers = [row for row in rows if row.event_id in known and _letter(row).event_id is None]
+    if strangers:
+        reused = reused_places(connection, topic, strangers)
+        why |= {strangers[n].event_id: reuse(strangers[n].message, strangers[n].event) for n in reused}
     for row in rows:
         letter = _letter(row)
         if row.event_id in why:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from shop_platform.dead_letters.letters import Letter
+from shop_platform.dead_letters.letters import Letter, stored_headers
 from shop_platform.events.decode import Contract, ContractViolation, ErrorClass, Event
 
 _NAMESPACE = uuid.UUID("6f0b0c1e-4d0a-5c57-9d3b-2f6a0e9f7d11")
@@ -12,7 +12,7 @@ _NAMESPACE = uuid.UUID("6f0b0c1e-4d0a-5c57-9d3b-2f6a0e9f7d11")
 
 def judge(letter: Letter, value: bytes | None, contract: Contract) -> Event:
     """Return the event in ``value``; raise :class:`ContractViolation` when it is none, or not the letter's own."""
-    event = contract.decode(value, letter.topic)
+    event = contract.decode_message(value, stored_headers(letter.headers), letter.topic)
     check_id(letter, event)
     return event
 

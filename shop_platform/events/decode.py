@@ -4,97 +4,35 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import uuid
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
+from shop_platform.events.consistency import Fault, contradiction_of
+from shop_platform.events.envelope import MAX_ID, MAX_MESSAGE_BYTES, NIL_ID, Envelope, Event
+from shop_platform.events.faults import ContractViolation, ErrorClass
+from shop_platform.events.modes import BATCH_SENTENCE, Headers, is_batch, structured
 from shop_platform.events.personal import Treatment, treatment
 from shop_platform.events.quick import QuickCheck, join, quick_check
 from shop_platform.events.registry import TOPICS, Topic
-from shop_platform.events.vocabulary import Identifier, Payload
+from shop_platform.events.sentences import sentence
+from shop_platform.events.vocabulary import Payload
 
-_T = TypeVar("_T")
+__all__ = ["CONTRACT", "Contract", "ContractViolation", "ErrorClass", "Event", "decode"]
 
-MAX_MESSAGE_BYTES = 1_000_000
-ID_HEADER = "ce_id"
-TIME_HEADER = "ce_time"
-CONTENT_TYPE = "application/cloudevents+json"
-
-SourceUri = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,255}$(?!\n)",
-        description="Which system emitted the event, a URI reference.",
-        examples=["/shop/web"],
-    ),
-]
-_UTC_TIME = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _PATH = re.compile(r" - at `(.+)`$")
 # An odd number of backslashes before u0000; two of them are a backslash itself.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _FAMILY = re.compile(r"^(.+)\.v([1-9][0-9]*)$")
 # A day less than Python's calendar on both sides: the business day of a time zone may be the one before or after.
 _FIRST = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
-_LAST = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
-
-
-class ErrorClass(StrEnum):
-    """Why a message is not a valid event."""
-
-    EMPTY = "empty"
-    TOO_LARGE = "too_large"
-    NOT_UTF8 = "not_utf8"
-    NOT_JSON = "not_json"
-    FORBIDDEN_CHARACTER = "forbidden_character"
-    ENVELOPE_INVALID = "envelope_invalid"
-    UNKNOWN_TYPE = "unknown_type"
-    UNKNOWN_VERSION = "unknown_version"
-    WRONG_TOPIC = "wrong_topic"
-    DATA_INVALID = "data_invalid"
-    SUBJECT_MISMATCH = "subject_mismatch"
-    DATABASE_REJECTED = "database_rejected"
-
-
-class ContractViolation(Exception):  # noqa: N818 - the contract's own word
-    """A message that is not a valid event: its class, a sentence, and where in the document."""
-
-    def __init__(
-        self, error_class: ErrorClass, message: str, path: str | None = None, event_type: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.error_class = error_class
-        self.path = path
-        self.event_type = event_type
-
-
-class Envelope(msgspec.Struct, frozen=True):
-    """The CloudEvents 1.0 envelope in structured JSON."""
-
-    specversion: Literal["1.0"]
-    id: uuid.UUID
-    source: SourceUri
-    type: str
-    time: _UTC_TIME
-    subject: Identifier
-    data: msgspec.Raw
-    datacontenttype: Literal["application/json"] = "application/json"
-
-
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """A valid event: the envelope's fields, with ``data`` as it came, byte for byte."""
-
-    specversion: Literal["1.0"]
-    id: uuid.UUID
-    source: str
-    type: str
-    time: _UTC_TIME
-    subject: str
-    data: msgspec.Raw
-    datacontenttype: Literal["application/json"] = "application/json"
-
+_LAST = dt.datetime(9999, 12, 30, 23, 59, 59, 999_999, tzinfo=dt.UTC)
+EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+"""The earliest event time that is taken, unless settings say otherwise: the first day of ``dim_date``."""
+AHEAD = dt.timedelta(days=1)
+"""How far a producer's clock may run ahead, unless settings say otherwise."""
+_HIGHEST_ID = MAX_ID.int
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_quickly = msgspec.json.Decoder(Event).decode
@@ -107,6 +45,7 @@ class _Reader(NamedTuple):
     decode: Callable[[msgspec.Raw], Payload]
     subject_field: str
     quick: QuickCheck | None
+    contradiction: Callable[[Any], Fault | None] | None
 
 
 class Contract:
@@ -116,8 +55,11 @@ class Contract:
     ``unknown_version`` that can be replayed after the upgrade.
     """
 
-    def __init__(self, topics: Iterable[Topic] = TOPICS) -> None:
+    def __init__(
+        self, topics: Iterable[Topic] = TOPICS, *, earliest: dt.datetime = EARLIEST, ahead: dt.timedelta = AHEAD
+    ) -> None:
         topics = tuple(topics)
+        self._earliest, self._ahead = max(earliest, _FIRST), ahead
         self._topic_of = {kind.name: topic.name for topic in topics for kind in topic.event_types}
         self._readers = {
             topic.name: {
@@ -125,6 +67,7 @@ class Contract:
                     msgspec.json.Decoder(kind.payload).decode,
                     kind.subject_field,
                     quick_check(kind.payload, kind.subject_field),
+                    contradiction_of(kind.payload),
                 )
                 for kind in topic.event_types
             }
@@ -148,10 +91,36 @@ class Contract:
         """Return the event in ``value``; raise :class:`ContractViolation` for anything that is not a valid one."""
         return self.decoder(topic)(value)
 
+    def decode_message(self, value: bytes | None, headers: Headers, topic: str) -> Event:
+        """Return the event of a message in structured or in binary mode; raise :class:`ContractViolation`."""
+        try:
+            return self.decode(value, topic)
+        except ContractViolation as violation:
+            return self.decode_by_headers(value, headers, topic, violation)
+
+    def decode_by_headers(
+        self, value: bytes | None, headers: Headers, topic: str, violation: ContractViolation
+    ) -> Event:
+        """Return the event of a message in binary mode, whose value alone was no event because of ``violation``.
+
+        Raises :class:`ContractViolation`: what is wrong with the event, or ``violation`` when the mode is another one.
+        """
+        composed = structured(value, headers)
+        if composed is not None:
+            return self.decode(composed, topic)
+        if is_batch(value, headers):
+            raise ContractViolation(ErrorClass.ENVELOPE_INVALID, BATCH_SENTENCE, "$") from None
+        raise violation
+
     def decoder(self, topic: str) -> Callable[[bytes | None], Event]:
-        """Return :meth:`decode` for one topic, for many messages."""
-        quick = {name: reader.quick for name, reader in self._readers.get(topic, _NO_READERS).items() if reader.quick}
+        """Return :meth:`decode` for one topic, for many messages that are read now."""
+        quick = {
+            name: (*reader.quick, reader.contradiction)
+            for name, reader in self._readers.get(topic, _NO_READERS).items()
+            if reader.quick
+        }
         sources = self._sources
+        earliest, latest = self._earliest, self._latest()
 
         def decode(value: bytes | None) -> Event:
             if value and len(value) <= MAX_MESSAGE_BYTES and value.isascii():
@@ -159,13 +128,19 @@ class Contract:
                     event = _decode_quickly(value)
                     check = quick.get(event.type)
                     if check is not None and event.source in sources:
-                        decode_data, strings_of, fits = check
-                        strings = strings_of(decode_data(event.data))
-                        if strings[0] == event.subject and fits(join(strings)):
+                        decode_data, strings_of, fits, judged, contradiction = check
+                        data = decode_data(event.data)
+                        strings = strings_of(data)
+                        if (
+                            strings[0] == event.subject
+                            and fits(join(strings))
+                            and (judged or contradiction is None or contradiction(data) is None)
+                            and event.datacontenttype == "application/json"
+                            and 0 < event.id.int < _HIGHEST_ID
+                            and earliest <= event.time <= latest
+                        ):
                             if b"\\" in value:  # one character is looked for many times faster than two
                                 _refuse_forbidden_characters(bytes(event.data).decode(), event.type)
-                            if not 1 < event.time.year < 9999:
-                                _refuse_time_beyond_the_calendar(event.time)
                             return event
                 except (msgspec.DecodeError, RecursionError):
                     pass
@@ -173,48 +148,61 @@ class Contract:
 
         return decode
 
+    def _latest(self) -> dt.datetime:
+        try:
+            return min(dt.datetime.now(dt.UTC) + self._ahead, _LAST)
+        except OverflowError:
+            return _LAST
+
     def _decode_strictly(self, value: bytes | None, topic: str) -> Event:
         """Decode by the contract's own types, which say what is wrong and where."""
-        if not value:
-            raise ContractViolation(ErrorClass.EMPTY, "the message has no value")
-        if len(value) > MAX_MESSAGE_BYTES:
+        envelope = _envelope(value)
+        name = envelope.type
+        if envelope.id in {NIL_ID, MAX_ID}:
             raise ContractViolation(
-                ErrorClass.TOO_LARGE, f"the message has {len(value)} bytes, more than {MAX_MESSAGE_BYTES}"
+                ErrorClass.ENVELOPE_INVALID,
+                f"`id` is '{envelope.id}', which names nothing; every event needs a UUID of its own",
+                "$.id",
+                name[:200],
             )
-        try:
-            value.decode()  # skipped (unknown) fields are not checked by the decoder, but PostgreSQL refuses them
-        except UnicodeDecodeError as error:
-            raise ContractViolation(ErrorClass.NOT_UTF8, f"invalid UTF-8 at byte {error.start}") from None
-        try:
-            envelope = _decode_envelope(value)
-        except msgspec.ValidationError as error:
-            raise _violation(ErrorClass.ENVELOPE_INVALID, error) from None
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise ContractViolation(ErrorClass.NOT_JSON, f"not a JSON document: {error}") from None
-        reader = self._readers.get(topic, _NO_READERS).get(envelope.type)
+        reader = self._readers.get(topic, _NO_READERS).get(name)
         if reader is None:
-            raise self._not_of(topic, envelope.type)
-        try:
-            payload = reader.decode(envelope.data)
-        except msgspec.ValidationError as error:
-            raise _violation(ErrorClass.DATA_INVALID, error, "$.data", envelope.type) from None
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise ContractViolation(
-                ErrorClass.NOT_JSON, f"data is not a JSON document: {error}", "$.data", envelope.type
-            ) from None
+            raise self._not_of(topic, name)
+        payload = _payload(reader, envelope)
         about = getattr(payload, reader.subject_field)
         if about != envelope.subject:
             raise ContractViolation(
                 ErrorClass.SUBJECT_MISMATCH,
                 f"subject '{envelope.subject}' is not data.{reader.subject_field} '{about}'",
                 "$.subject",
-                envelope.type,
+                name,
             )
-        _refuse_forbidden_characters(bytes(envelope.data).decode(), envelope.type)
-        _refuse_time_beyond_the_calendar(envelope.time)
+        fault = reader.contradiction(payload) if reader.contradiction else None
+        if fault is not None:
+            raise ContractViolation(ErrorClass.DATA_INVALID, fault.sentence, f"$.data.{fault.path}", name)
+        _refuse_forbidden_characters(bytes(envelope.data).decode(), name)
+        self._refuse_implausible_time(envelope)
         if len(self._sources) < _MAX_SOURCES:
             self._sources.add(envelope.source)
+        assert value is not None
         return _decode_quickly(value)
+
+    def _refuse_implausible_time(self, envelope: Envelope) -> None:
+        """Refuse the time of a clock that is wrong: its day would be of no report, or of one that is yet to come."""
+        if envelope.time < self._earliest:
+            bound = f"before {self._earliest:%Y-%m-%d}, the earliest that is taken (SHOP_EVENT_TIME_EARLIEST)"
+        elif envelope.time > (latest := self._latest()):
+            bound = (
+                f"after {latest:%Y-%m-%d %H:%M} UTC, the latest that is taken (SHOP_EVENT_TIME_AHEAD_HOURS from now)"
+            )
+        else:
+            return
+        raise ContractViolation(
+            ErrorClass.TIME_IMPLAUSIBLE,
+            f"`time` is '{envelope.time.isoformat()}', {bound}; is the producer's clock right?",
+            "$.time",
+            envelope.type,
+        )
 
     def _not_of(self, topic: str, name: str) -> ContractViolation:
         """Return why a type is not read from ``topic``: it belongs elsewhere, or it is a new version, or unknown."""
@@ -242,44 +230,34 @@ CONTRACT = Contract()
 decode = CONTRACT.decode
 
 
-class Attribution(NamedTuple):
-    """What can be said of a message that is no event: whose it was and when, if either can be read."""
-
-    event_id: str | None
-    event_time: dt.datetime | None
-
-
-def attribute(value: bytes | None, headers: list[tuple[str, bytes | None]] | None) -> Attribution:
-    """Return id and event time of a message that could not be decoded, from its headers or else its body."""
-    named = {name: content for name, content in headers or [] if name in {ID_HEADER, TIME_HEADER}}
-    body: dict[str, object] = {}
+def _envelope(value: bytes | None) -> Envelope:
+    if not value:
+        raise ContractViolation(ErrorClass.EMPTY, "the message has no value")
+    if len(value) > MAX_MESSAGE_BYTES:
+        raise ContractViolation(
+            ErrorClass.TOO_LARGE, f"the message has {len(value)} bytes, more than {MAX_MESSAGE_BYTES}"
+        )
     try:
-        document = msgspec.json.decode(value or b"")
-        body = document if isinstance(document, dict) else {}
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        pass
-    return Attribution(
-        _first(_as_id, named.get(ID_HEADER), body.get("id")), _first(_as_time, named.get(TIME_HEADER), body.get("time"))
-    )
+        value.decode()  # skipped (unknown) fields are not checked by the decoder, but PostgreSQL refuses them
+    except UnicodeDecodeError as error:
+        raise ContractViolation(ErrorClass.NOT_UTF8, f"invalid UTF-8 at byte {error.start}") from None
+    try:
+        return _decode_envelope(value)
+    except msgspec.ValidationError as error:
+        raise _violation(ErrorClass.ENVELOPE_INVALID, error) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ContractViolation(ErrorClass.NOT_JSON, f"not a JSON document: {error}") from None
 
 
-def _first(convert: Callable[[str], _T], *candidates: object) -> _T | None:
-    for candidate in candidates:
-        if candidate is None:
-            continue
-        try:
-            return convert(candidate.decode() if isinstance(candidate, bytes) else str(candidate))
-        except (ValueError, OverflowError, UnicodeDecodeError, msgspec.ValidationError):
-            continue
-    return None
-
-
-def _as_id(text: str) -> str:
-    return str(uuid.UUID(text))
-
-
-def _as_time(text: str) -> dt.datetime:
-    return msgspec.convert(text, _UTC_TIME).astimezone(dt.UTC)
+def _payload(reader: _Reader, envelope: Envelope) -> Payload:
+    try:
+        return reader.decode(envelope.data)
+    except msgspec.ValidationError as error:
+        raise _violation(ErrorClass.DATA_INVALID, error, "$.data", envelope.type) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ContractViolation(
+            ErrorClass.NOT_JSON, f"data is not a JSON document: {error}", "$.data", envelope.type
+        ) from None
 
 
 def _violation(
@@ -287,7 +265,7 @@ def _violation(
 ) -> ContractViolation:
     match = _PATH.search(str(error))
     path = match[1].replace("$", prefix, 1) if match else prefix
-    return ContractViolation(error_class, _PATH.sub("", str(error)), path, event_type)
+    return ContractViolation(error_class, sentence(_PATH.sub("", str(error)), path), path, event_type)
 
 
 def _refuse_forbidden_characters(data: str, event_type: str) -> None:
@@ -298,14 +276,4 @@ def _refuse_forbidden_characters(data: str, event_type: str) -> None:
     if "\\u0000" in data and _NUL.search(data):
         raise ContractViolation(
             ErrorClass.FORBIDDEN_CHARACTER, "a string holds the NUL character (\\u0000)", "$.data", event_type
-        )
-
-
-def _refuse_time_beyond_the_calendar(time: dt.datetime) -> None:
-    """Refuse a time whose day, in some time zone, lies outside of the years 1 to 9999: Python could not read it."""
-    if not 1 < time.year < 9999 and not _FIRST <= time < _LAST:
-        raise ContractViolation(
-            ErrorClass.ENVELOPE_INVALID,
-            f"time '{time.isoformat()}' lies outside of 0001-01-02 to 9999-12-30 (UTC)",
-            "$.time",
         )

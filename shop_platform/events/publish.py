@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from shop_platform.events.decode import CONTENT_TYPE, MAX_MESSAGE_BYTES, Envelope
+from shop_platform.events.envelope import CONTENT_TYPE, MAX_MESSAGE_BYTES, Envelope
 from shop_platform.events.personal import PERSONAL_FIELDS
 from shop_platform.events.registry import EVENT_TYPES, TOPICS, EventType, successor
 
@@ -103,10 +103,14 @@ def asyncapi() -> dict[str, Any]:
             "title": "Shop Platform events",
             "version": "1.1.0",
             "description": (
-                "CloudEvents 1.0 in structured JSON mode. `id` is a UUID (version 7 recommended: it keeps the"
-                " warehouse's index local); a repeated id lands once. An unknown or invalid event becomes a dead"
-                f" letter. At most {MAX_MESSAGE_BYTES:,} bytes a message. The optional Kafka headers `ce_id` and"
-                " `ce_time` repeat id and time, so that even an unreadable message can be attributed. Fields marked"
+                "CloudEvents 1.0, one event a message: structured JSON mode, or binary mode (the attributes in `ce_`"
+                " headers, `data` as the value). `id` is a UUID (version 7 recommended: it keeps the warehouse's index"
+                " local); a repeated id lands once, and one that comes again with other content becomes a dead letter,"
+                " as does every unknown or invalid event: sums that do not add up and amounts with decimals that their"
+                " currency does not have are invalid, and so is a `time` before 2000 or more than a day ahead (both"
+                f" are settings). At most {MAX_MESSAGE_BYTES:,} bytes a message. In structured mode the optional"
+                " headers `ce_id` and `ce_time` repeat id and time, so that even an unreadable message can be"
+                " attributed. Fields marked"
                 f" `{PERSONAL}` are personal: they are kept apart and erased when a customer.erased event says so."
                 " `customer_id` is a token and must tell nothing about the person. Every version listed is accepted,"
                 f" side by side; `{SUPERSEDED_BY}` names the one to emit instead."

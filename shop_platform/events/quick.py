@@ -12,22 +12,28 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 
 import msgspec
 
-from shop_platform.events.vocabulary import Payload
+from shop_platform.events.consistency import adds_up
+from shop_platform.events.currencies import WITHOUT_DECIMALS
+from shop_platform.events.vocabulary import Amount, Currency, Payload
 
 # No pattern of the contract lets a line feed through, so values joined by it cannot be mistaken for others.
 _SEPARATOR = "\n"
+_TWO_DECIMALS = r"(?:(?:0|[1-9][0-9]{0,11})\.[0-9]{2})"
+_WITH_DECIMALS = f"(?:(?!{'|'.join(sorted(WITHOUT_DECIMALS))})[A-Z]{{3}})"
 
 
 class QuickCheck(NamedTuple):
     """How one payload type is read quickly.
 
     ``decode`` gives an object with the payload's fields, ``strings`` its required strings with a pattern (the first is
-    the subject), ``fits`` matches these joined by a line feed.
+    the subject), ``fits`` matches these joined by a line feed. ``judged``: what fits has the decimals of its currency
+    and nothing to add up, so that nothing is left to be looked for.
     """
 
     decode: Callable[[msgspec.Raw], Any]
     strings: Callable[[Any], tuple[str, ...]]
     fits: Callable[[str], object]
+    judged: bool
 
 
 def quick_check(payload: type[Payload], subject_field: str) -> QuickCheck | None:
@@ -53,11 +59,20 @@ def quick_check(payload: type[Payload], subject_field: str) -> QuickCheck | None
     names = [subject_field, *(name for name in patterns if name != subject_field)]
     relaxed = msgspec.defstruct(f"Quick{payload.__name__}", fields, kw_only=True, gc=False)
     expression = re.compile(_SEPARATOR.join(patterns[name] for name in names))
-    return QuickCheck(msgspec.json.Decoder(relaxed).decode, attrgetter(*names), expression.fullmatch)
+    return QuickCheck(
+        msgspec.json.Decoder(relaxed).decode, attrgetter(*names), expression.fullmatch, not adds_up(payload)
+    )
 
 
 def _pattern(hint: Any) -> str | None:
-    """Return the pattern of a string type without its anchors; ``None`` for any other type or further constraint."""
+    """Return the pattern of a string type without its anchors; ``None`` for any other type or further constraint.
+
+    Of money the usual kind only: two decimals, in a currency that has decimals.
+    """
+    if hint == Amount:
+        return _TWO_DECIMALS
+    if hint == Currency:
+        return _WITH_DECIMALS
     if get_origin(hint) is not Annotated:
         return None
     kind, *extras = get_args(hint)

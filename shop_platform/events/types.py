@@ -194,7 +194,8 @@ class OrderPlaced(Payload, frozen=True):
     """An order was placed.
 
     ``subtotal`` = sum of quantity x unit price; ``discount`` and ``tax`` = sums over the lines;
-    ``total`` = subtotal - discount + shipping + tax.
+    ``total`` = subtotal - discount + shipping + tax. No line's discount exceeds its quantity x unit price, and no line
+    number stands twice. An event that contradicts this is invalid.
     """
 
     order_id: Identifier
@@ -294,7 +295,10 @@ class RefundLine(Payload, frozen=True):
 
 
 class RefundIssued(Payload, frozen=True):
-    """Money went back. ``amount`` excludes tax and equals the sum of the lines; ``tax`` is paid back beside it."""
+    """Money went back. ``amount`` excludes tax and equals the sum of the lines; ``tax`` is paid back beside it.
+
+    Shipping that is paid back is part of the amount of a line.
+    """
 
     refund_id: Identifier
     order_id: Identifier

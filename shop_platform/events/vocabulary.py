@@ -13,8 +13,11 @@ import msgspec
 Amount = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^(0|[1-9][0-9]{0,11})\.[0-9]{2}$(?!\n)",
-        description="A non-negative amount of money with two decimals, in the document's `currency`.",
+        pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{2,4})?$(?!\n)",
+        description=(
+            "A non-negative amount of money in the document's `currency`, with the decimals of ISO 4217: two for EUR,"
+            " none for JPY, three for KWD. Two decimals are taken for every currency (zeros where it has none)."
+        ),
         examples=["129.90"],
     ),
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from shop_platform.events.decode import SourceUri
+from shop_platform.events.envelope import SourceUri
 from shop_platform.events.registry import EVENT_TYPES, TOPIC_OF_TYPE
 from shop_platform.importing.conditions import Condition, condition
 from shop_platform.importing.contract import ObjectRule, object_rule

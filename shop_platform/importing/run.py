@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shop_platform.errors import ShopError
+from shop_platform.events.contract import contract_of
+from shop_platform.events.decode import Contract
 from shop_platform.importing.build import Built, build
 from shop_platform.importing.plan import Plan, read_plan
 from shop_platform.importing.records import Entity, Problem, Row
@@ -46,6 +48,7 @@ class _Job:
     report: ImportReport
     phase: Phase
     stop: threading.Event
+    contract: Contract
     rejected: set[int] = field(default_factory=set)
 
 
@@ -71,6 +74,7 @@ def run_import(
     job = _Job(
         plan, open_source(options.file, kind, plan),
         ImportReport(str(options.file), kind, str(options.map), options.dry_run), phase, stop or threading.Event(),
+        contract_of(settings),
     )  # fmt: skip
     report, as_checked = job.report, _state(options.file)
     _check(job, options)
@@ -112,7 +116,7 @@ def _check(job: _Job, options: ImportOptions) -> None:
         for entity in _entities(job, "checking", _watched(job, options.file)):
             report.entities += 1
             report.rows += len(entity.rows)
-            built = build(job.plan, entity)
+            built = build(job.plan, entity, job.contract)
             report.left_out += built.left_out
             if entity.key and (earlier := seen.group(entity.key)):
                 _reject_split_group(job, built, earlier)
@@ -211,7 +215,7 @@ def _send(job: _Job, settings: Settings, options: ImportOptions) -> None:
         for entity in _entities(job, "sending", job.source.rows()):
             if entity.number in job.rejected:
                 continue
-            built = build(job.plan, entity)
+            built = build(job.plan, entity, job.contract)
             if built.problems:
                 raise _changed(options.file)
             for event in built.events:

@@ -7,16 +7,16 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from operator import methodcaller
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
-from shop_platform.events.decode import CONTRACT, Contract, ContractViolation, ErrorClass, Event, attribute
+from shop_platform.events.decode import CONTRACT, Contract, ContractViolation, Event
 from shop_platform.events.personal import Treatment, named_customer, split
+from shop_platform.ingest.content import is_repetition
+from shop_platform.ingest.dead import DeadLetter, Message, dead_letter, readable_headers
 from shop_platform.ingest.encode import EXACT_SECONDS, copy_tuple, epoch_us, personal_tuple
 
-Headers = list[tuple[str, bytes | None]]
 Place = tuple[str, int]
 """Topic and partition."""
 
@@ -24,21 +24,6 @@ LATE_AFTER_US = 3600 * 1_000_000
 _HOUR_US = 3600 * 1_000_000
 # A clock that runs ahead must not make everything after it late.
 _FUTURE_US = 300 * 1_000_000
-# The year 10000: a producer may claim any time for its message.
-_END_OF_TIME_MS = 253_402_300_800_000
-_ask_headers = methodcaller("headers")
-
-
-class Message(Protocol):
-    """The part of a confluent-kafka message that is read."""
-
-    def topic(self) -> str: ...  # noqa: D102
-    def partition(self) -> int: ...  # noqa: D102
-    def offset(self) -> int: ...  # noqa: D102
-    def key(self) -> bytes | None: ...  # noqa: D102
-    def value(self) -> bytes | None: ...  # noqa: D102
-    def headers(self) -> Headers | None: ...  # noqa: D102
-    def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
 
 
 class Row(NamedTuple):
@@ -55,33 +40,9 @@ class Row(NamedTuple):
     personal: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that is no valid event, byte for byte, with the reason."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-    message_time_ms: int | None
-    error_class: ErrorClass
-    error: str
-    schema_path: str | None
-    event_id: str | None
-    event_type: str | None
-    event_time: dt.datetime | None
-
-    @property
-    def hour(self) -> int | None:
-        """Hours since 1970 of the event time, ``None`` when nobody can read it."""
-        return None if self.event_time is None else epoch_us(self.event_time) // _HOUR_US
-
-
 @dataclass
 class PartitionSlice:
-    """What one batch holds of one partition: ``messages = landing rows + duplicates + len(dead)``.
+    """What one batch holds of one partition: ``messages = landing rows + duplicates + len(dead)`` + its others.
 
     ``seen`` counts valid events per hour (hours since 1970), ``repeated`` those of them that repeat an id of the same
     batch, ``late`` those more than an hour behind the ``watermark_us`` (newest event time, microseconds since 1970).
@@ -130,7 +91,8 @@ class TopicRows:
     """The rows of one topic in a batch, unique by id, column by column: a batch has tens of thousands.
 
     ``suspects`` are the ids that may have landed before, ``unique`` are all ids. ``personal`` holds, for the few rows
-    with personal fields, by partition and offset, the id and the COPY tuple of these fields.
+    with personal fields, by partition and offset, the id and the COPY tuple of these fields. ``others`` bear an id of
+    the batch and say something else: whether they repeat what has landed only PostgreSQL knows.
     """
 
     ids: list[bytes] = field(default_factory=list)
@@ -141,6 +103,7 @@ class TopicRows:
     suspects: list[bytes] = field(default_factory=list)
     unique: set[bytes] = field(default_factory=set)
     personal: dict[tuple[int, int], tuple[bytes, bytes]] = field(default_factory=dict)
+    others: list[Row] = field(default_factory=list)
     people: People = field(default_factory=People)
 
     @property
@@ -242,8 +205,12 @@ def _sort_run(
         try:
             event = decode(message.value())
         except ContractViolation as violation:
-            part.dead.append(dead_letter(message, violation))
-            continue
+            # Binary mode is found out here, because headers cost too much to be asked of every message.
+            try:
+                event = contract.decode_by_headers(message.value(), readable_headers(message), topic, violation)
+            except ContractViolation as last:
+                part.dead.append(dead_letter(message, last))
+                continue
         seconds = event.time.timestamp()
         time_us = round(seconds * 1e6) if 0.0 <= seconds < EXACT_SECONDS else epoch_us(event.time)
         event_id = event.id.bytes
@@ -323,18 +290,28 @@ def _add(rows: TopicRows, found: TopicRows, part: PartitionSlice, now_us: int) -
 
 
 def _drop_repetitions(rows: TopicRows, found: TopicRows, part: PartitionSlice) -> None:
-    """Take out of ``found`` what repeats an id of the batch: few of many, so that the columns are not built again."""
-    seen: set[bytes] = set()
-    repeated = []
+    """Take out of ``found`` what bears an id of the batch: few of many, so that the columns are not built again.
+
+    What says the same is a repetition, what says something else is kept apart.
+    """
+    seen: dict[bytes, int] = {}
+    again = []
     for index, event_id in enumerate(found.ids):
         if event_id in seen or event_id in rows.unique:
-            repeated.append(index)
-        seen.add(event_id)
-    for index in reversed(repeated):
-        part.duplicates += 1
-        part.repeated[found.hours[index]] += 1
+            again.append(index)
+        else:
+            seen[event_id] = index
+    for index in reversed(again):
+        event_id, event, message = found.ids[index], found.events[index], found.messages[index]
+        first, at = (found, seen[event_id]) if event_id in seen else (rows, rows.ids.index(event_id))
+        hour = found.hours[index]
+        if is_repetition(event, message, first.events[at], first.messages[at]):
+            part.duplicates += 1
+            part.repeated[hour] += 1
+        else:
+            rows.others.append(Row(event_id, found.copies[index], hour, event, message))
         if found.personal:
-            found.personal.pop((part.partition, found.messages[index].offset()), None)
+            found.personal.pop((part.partition, message.offset()), None)
         for column in (found.ids, found.copies, found.hours, found.events, found.messages):
             del column[index]
 
@@ -346,37 +323,3 @@ def _slice(batch: Batch, place: Place, marks: Mapping[Place, Mark]) -> Partition
             *place, next_offset=mark.next_offset, watermark_us=mark.watermark_us, top_id=mark.top_id
         )
     return part
-
-
-def readable_headers(message: Message) -> Headers:
-    """Return the headers; one stand-in when the name of one is not UTF-8.
-
-    confluent-kafka fails with a SystemError then, and crashes the process when it is asked again. `methodcaller`:
-    a plain call that the interpreter has specialised does not even notice the error, and crashes at once.
-    """
-    try:
-        return _ask_headers(message) or []
-    except SystemError:
-        return [("(unreadable: the name of a header is not UTF-8)", None)]
-
-
-def dead_letter(message: Message, violation: ContractViolation) -> DeadLetter:
-    """Return the dead letter of ``message``: everything a later replay needs."""
-    headers = readable_headers(message)
-    kind, timestamp = message.timestamp()
-    event_id, event_time = attribute(message.value(), headers)
-    return DeadLetter(
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
-        key=message.key(),
-        value=message.value(),
-        headers=headers,
-        message_time_ms=timestamp if kind and 0 <= timestamp < _END_OF_TIME_MS else None,
-        error_class=violation.error_class,
-        error=str(violation),
-        schema_path=violation.path,
-        event_id=event_id,
-        event_type=violation.event_type,
-        event_time=event_time,
-    )

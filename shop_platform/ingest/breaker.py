@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 
-from shop_platform.ingest.batch import DeadLetter
+from shop_platform.ingest.dead import DeadLetter
 from shop_platform.ingest.halts import BURST
 from shop_platform.ingest.offsets import Connection, Mismatch, accept_command
 from shop_platform.ingest.write import Written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from shop_platform.ingest.batch import DeadLetter, Headers
+from shop_platform.ingest.dead import DeadLetter, Headers
 from shop_platform.ingest.offsets import Connection, Position
 
 

@@ -11,7 +11,8 @@ from psycopg import sql
 
 from shop_platform.events.personal import ERASURE, SESSION_OF_CUSTOMER
 from shop_platform.events.registry import TOPICS
-from shop_platform.ingest.batch import DeadLetter, People
+from shop_platform.ingest.batch import People
+from shop_platform.ingest.dead import DeadLetter
 from shop_platform.ingest.offsets import Connection
 from shop_platform.warehouse.locks import ERASURE_LOCK
 

@@ -14,7 +14,8 @@ from psycopg.adapt import Buffer, Dumper
 
 from shop_platform.events.decode import ContractViolation, ErrorClass
 from shop_platform.events.registry import TOPIC_BY_NAME
-from shop_platform.ingest.batch import DeadLetter, Row, TopicRows, dead_letter
+from shop_platform.ingest.batch import Row, TopicRows
+from shop_platform.ingest.dead import DeadLetter, dead_letter
 from shop_platform.ingest.encode import COLUMNS, COPY_HEADER, COPY_TRAILER, PERSONAL_COLUMNS
 from shop_platform.ingest.offsets import Connection
 

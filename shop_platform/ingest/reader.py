@@ -15,7 +15,8 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shop_platform.errors import ShopError
-from shop_platform.events.decode import CONTRACT, Contract
+from shop_platform.events.contract import contract_of
+from shop_platform.events.decode import Contract
 from shop_platform.ingest.batch import Batch, Mark, PartitionSlice, Place, id_ceiling, sort_messages
 from shop_platform.ingest.breaker import BurstBreaker, DeadLetterBurstError
 from shop_platform.ingest.halts import record_halt
@@ -41,11 +42,11 @@ class PartitionReader:
     (:meth:`review` finds what has to be held or may be read again). Not thread-safe. Use as a context manager.
     """
 
-    def __init__(self, settings: Settings, topics: list[str], *, contract: Contract = CONTRACT) -> None:
+    def __init__(self, settings: Settings, topics: list[str], *, contract: Contract | None = None) -> None:
         self.writer = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
         self._settings = settings
         self._topics = topics
-        self._contract = contract
+        self._contract = contract or contract_of(settings)
         # Asked before anything else: an unreachable Kafka must not look like a group that has not dealt out its
         # partitions yet, and is told by this call's sentence.
         states = states_of_existing(settings, topics)

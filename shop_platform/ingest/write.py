@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from psycopg import errors
 
-from shop_platform.ingest.batch import Batch, DeadLetter, PartitionSlice, Place
+from shop_platform.ingest.batch import Batch, PartitionSlice, Place, Row
 from shop_platform.ingest.bury import bury
+from shop_platform.ingest.content import reuse, reused_places
+from shop_platform.ingest.dead import DeadLetter
 from shop_platform.ingest.encode import from_epoch_us
 from shop_platform.ingest.erase import forget, keep_apart
 from shop_platform.ingest.land import REFUSALS, land, land_carefully
@@ -124,10 +126,27 @@ def _land_topic(
             outcome.refused_hours[row.hour] += 1
     else:
         known = land(connection, topic, rows)
-    if known:
-        for event_id, hour, message in zip(rows.ids, rows.hours, rows.messages, strict=True):
-            if event_id in known:
-                outcomes[topic, message.partition()].known[hour] += 1
+    if known or rows.others:
+        _judge(connection, topic, [row for row in rows.rows if row.event_id in known], rows.others, outcomes)
+
+
+def _judge(
+    connection: Connection, topic: str, known: list[Row], others: list[Row], outcomes: dict[Place, _Outcome]
+) -> None:
+    """Count rows whose event has landed as repetitions, and bury those that say something else than it.
+
+    ``known`` had landed before. ``others`` differ from a row of the batch that bears their id; where that one has just
+    landed, they differ from what has landed.
+    """
+    rows = [*known, *others]
+    reused = reused_places(connection, topic, rows)
+    for place, row in enumerate(rows):
+        outcome = outcomes[topic, row.message.partition()]
+        if place in reused:
+            outcome.refused.append(reuse(row.message, row.event))
+            outcome.refused_hours[row.hour] += 1
+        else:
+            outcome.known[row.hour] += 1
 
 
 def _written(part: PartitionSlice, outcome: _Outcome, position: Position, dead: int) -> Written:

@@ -90,7 +90,7 @@ def _kinds() -> Iterator[tuple[str, tuple[str | None, bytes | None], set[str]]]:
         yield f"time: {time}", _text(time=time), {C.ENVELOPE_INVALID}
     beyond = "9999-12-31T23:59:59-01:00", "9999-12-31T00:00:00Z", "0001-01-01T23:59:59Z", "0001-01-01T00:00:00+01:00"
     for time in beyond:
-        yield f"time beyond the calendar: {time}", _text(time=time), {C.ENVELOPE_INVALID}
+        yield f"time beyond the calendar: {time}", _text(time=time), {C.TIME_IMPLAUSIBLE}
     yield "unknown version", _text(type="shop.web.page_viewed.v99"), {C.UNKNOWN_VERSION}
     yield "version of 100,000 digits", _text(type="shop.web.page_viewed.v" + "9" * 100_000), {C.UNKNOWN_VERSION}
     for kind in ("", "x", "shop.web.page_viewed", "shop.web.page_viewed.v0", "\x00", "\U0001f4a5" * 1000):

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_platform.events.decode import Contract, ContractViolation, ErrorClass, attribute, decode
+from shop_platform.events.attribution import attribute
+from shop_platform.events.decode import Contract, ContractViolation, ErrorClass, decode
 from shop_platform.events.registry import EVENT_TYPES, TOPICS, EventType, successor
 from shop_platform.events.types import PageViewed
 from tests.support.events import MONEY, REFUND_LINE, REFUNDS, page_view, refund
@@ -158,3 +159,41 @@ def test_a_retired_version_is_a_dead_letter_that_names_the_one_to_use():
 def test_the_newest_version_succeeds_every_older_one_of_its_own_type():
     assert successor(EVENT_TYPES["shop.refund.issued.v1"]) is EVENT_TYPES["shop.refund.issued.v2"]
     assert {name for name, kind in EVENT_TYPES.items() if successor(kind)} == {"shop.refund.issued.v1"}
+
+
+@pytest.mark.parametrize("number", [0, 2**128 - 1])
+def test_an_id_that_names_nothing_is_refused_and_attributes_nothing(number):
+    sent = page_view(1) | {"id": str(uuid.UUID(int=number))}
+    decode(json.dumps(page_view(1)).encode(), "shop.web")  # the source is known: the quick way is tried
+    found = violation(sent)
+    assert (found.error_class, found.path) == (ErrorClass.ENVELOPE_INVALID, "$.id")
+    assert "names nothing" in str(found)
+    assert attribute(json.dumps(sent).encode(), [("ce_id", sent["id"].encode())]).event_id is None
+
+
+def test_the_time_of_a_clock_that_is_wrong_is_refused_with_the_bound_and_its_setting():
+    now = dt.datetime.now(dt.UTC)
+    for time, setting in (
+        ("1970-01-01T00:00:00Z", "SHOP_EVENT_TIME_EARLIEST"),
+        ("1999-12-31T23:59:59.999999Z", "SHOP_EVENT_TIME_EARLIEST"),
+        ("0001-01-01T00:00:00+14:00", "SHOP_EVENT_TIME_EARLIEST"),
+        ((now + dt.timedelta(hours=25)).isoformat(), "SHOP_EVENT_TIME_AHEAD_HOURS"),
+        ("2099-01-01T00:00:00Z", "SHOP_EVENT_TIME_AHEAD_HOURS"),
+        ("9999-12-31T23:59:59-14:00", "SHOP_EVENT_TIME_AHEAD_HOURS"),
+    ):
+        found = violation(page_view(1) | {"time": time})
+        assert (found.error_class, found.path) == (ErrorClass.TIME_IMPLAUSIBLE, "$.time"), time
+        assert setting in str(found)
+    for time in ("2000-01-01T00:00:00Z", (now + dt.timedelta(hours=23)).isoformat()):
+        for _ in range(2):
+            decode(json.dumps(page_view(1) | {"time": time}).encode(), "shop.web")
+
+
+def test_the_bounds_of_time_are_the_contracts_own():
+    wide = Contract(earliest=dt.datetime.min.replace(tzinfo=dt.UTC), ahead=dt.timedelta(days=10_000_000))
+    for time in ("0001-01-02T00:00:00Z", "1970-01-01T00:00:00Z", "9999-12-30T23:59:59.999999Z"):
+        assert wide.decode(json.dumps(page_view(1) | {"time": time}).encode(), "shop.web")
+    for time in ("0001-01-01T23:59:59Z", "9999-12-31T00:00:00Z"):
+        with pytest.raises(ContractViolation) as caught:
+            wide.decode(json.dumps(page_view(1) | {"time": time}).encode(), "shop.web")
+        assert caught.value.error_class is ErrorClass.TIME_IMPLAUSIBLE

@@ -6,8 +6,9 @@ import uuid
 
 import pytest
 
-from shop_platform.ingest.batch import DeadLetter, ErrorClass
+from shop_platform.events.faults import ErrorClass
 from shop_platform.ingest.breaker import BurstBreaker, DeadLetterBurstError
+from shop_platform.ingest.dead import DeadLetter
 from shop_platform.ingest.decisions import accept
 from shop_platform.ingest.halts import HaltError
 from shop_platform.ingest.offsets import Position

@@ -63,6 +63,7 @@ def poison():
     yield json.dumps(good | {"type": "something.else"}).encode(), "unknown_type"
     yield json.dumps(good | {"type": "shop.order.paid.v1"}).encode(), "wrong_topic"
     yield json.dumps(good | {"subject": "other"}).encode(), "subject_mismatch"
+    yield json.dumps(good | {"time": "2099-01-01T00:00:00Z"}).encode(), "time_implausible"
     yield json.dumps(good | {"data": {"session_id": 1}}).encode(), "data_invalid"
     yield json.dumps(good | {"data": good["data"] | {"x": "a\x00b"}}).encode(), "forbidden_character"
     yield json.dumps(good | {"data": good["data"] | {"page": "x" * 1_020_000}}).encode(), "too_large"
@@ -156,6 +157,7 @@ def test_only_asked_subjects_are_read(shop):
 
 def test_every_hour_of_the_ledger_counts_what_is_there_also_for_events_of_1970_and_times_nobody_can_read(shop):
     producer = LedgerProducer(shop.settings)
+    wide = shop.settings.model_copy(update={"event_time_earliest": dt.date(1970, 1, 1), "shop_tz": "UTC"})
     old = page_view(1) | {"time": "1970-01-01T00:30:00Z"}
     good = page_view(2)
     huge = json.dumps(good | {"id": str(uuid.uuid4())}).replace('"page_type"', '"huge": 1e400000, "page_type"')
@@ -166,7 +168,7 @@ def test_every_hour_of_the_ledger_counts_what_is_there_also_for_events_of_1970_a
         plain.produce("shop.web", value.encode(), partition=0)
     assert plain.flush(10) == 0
     producer.flush()
-    ingest_until_end(shop.settings)
+    ingest_until_end(wide)
     rows = query(
         shop.settings,
         "select extract(epoch from event_hour)::bigint / 3600, landed, dead from ops.ingest_hours"

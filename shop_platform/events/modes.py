@@ -1,0 +1,84 @@
+"""CloudEvents' content modes in Kafka: binary mode is read like structured mode, batched mode is told in words.
+
+Source: CloudEvents 1.0.2, Kafka protocol binding, sections 3.1 to 3.3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from shop_platform.events.envelope import CONTENT_TYPE
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+_PREFIX = "ce_"
+_CONTENT_TYPE_HEADER = "content-type"
+_BATCH = "application/cloudevents-batch"
+# What every event has in binary mode. Our own structured messages repeat id and time in such headers, no more.
+_MARKS = ("ce_specversion", "ce_type")
+_NAME = re.compile(r"[a-z0-9]+")
+_encode = msgspec.json.encode
+
+
+def structured(value: bytes | None, headers: Headers) -> bytes | None:
+    """Return the event of a message in binary mode as structured mode would say it; ``None`` when it is in another.
+
+    The headers are the attributes, the value is ``data`` as it stands, byte for byte. An attribute that is not UTF-8
+    is left out, so that the contract says which one is missing.
+    """
+    named = _by_name(headers)
+    content_type = _text(named.get(_CONTENT_TYPE_HEADER))
+    if content_type is not None and content_type.lower().startswith(("application/cloudevents+", _BATCH)):
+        return None
+    if not value or not all(named.get(mark) is not None for mark in _MARKS) or _has_attributes(value):
+        return None
+    parts = [
+        _encode(name.removeprefix(_PREFIX)) + b":" + _encode(text)
+        for name, content in named.items()
+        if name.startswith(_PREFIX)
+        and _NAME.fullmatch(name.removeprefix(_PREFIX))
+        and name not in {"ce_data", "ce_datacontenttype"}
+        and (text := _text(content)) is not None
+    ]
+    if content_type is not None:
+        parts.append(b'"datacontenttype":' + _encode(content_type))
+    return b"{" + b",".join([*parts, b'"data":' + value]) + b"}"
+
+
+def is_batch(value: bytes | None, headers: Headers) -> bool:
+    """Tell whether a message is in batched mode: several events as one JSON array."""
+    content_type = _text(_by_name(headers).get(_CONTENT_TYPE_HEADER))
+    if content_type is not None and content_type.lower().startswith(_BATCH):
+        return True
+    return b'"specversion"' in (value or b"") and (value or b"").lstrip()[:1] == b"["
+
+
+def _by_name(headers: Headers) -> Mapping[str, bytes | None]:
+    """Return headers by lower-case name; of one that stands twice the last, as of a name in JSON."""
+    return {name.lower(): content for name, content in headers}
+
+
+def _has_attributes(value: bytes) -> bool:
+    """Tell whether a value is an event with its attributes already: a corrected one keeps the headers it came with."""
+    if b'"specversion"' not in value:
+        return False
+    try:
+        document = msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
+    return isinstance(document, dict) and "specversion" in document
+
+
+def _text(content: bytes | None) -> str | None:
+    try:
+        return None if content is None else content.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+BATCH_SENTENCE = (
+    f"a batch of events in one message (JSON array); send each event as a message of its own, as {CONTENT_TYPE}"
+)

@@ -1,0 +1,119 @@
+"""Tell a repetition from an id that is used again: the same id with other content is no repetition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import msgspec
+from psycopg import sql
+
+from shop_platform.events.decode import ContractViolation, ErrorClass, Event
+from shop_platform.events.personal import split, treatment
+from shop_platform.events.registry import TOPIC_BY_NAME
+from shop_platform.ingest.dead import DeadLetter, Message, dead_letter
+from shop_platform.ingest.offsets import Connection
+
+if TYPE_CHECKING:
+    from shop_platform.ingest.batch import Row
+
+_decode = msgspec.json.decode
+
+
+class _Body(msgspec.Struct):
+    """The part of a message in structured mode that holds ``data``."""
+
+    specversion: str
+    data: msgspec.Raw
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+
+
+def reuse(message: Message, event: Event) -> DeadLetter:
+    """Return the dead letter of a valid ``event`` whose id is that of another event.
+
+    It is known by no id: under this one it would count as an event that landed and lies here at once.
+    """
+    violation = ContractViolation(
+        ErrorClass.ID_REUSED,
+        f"`id` '{event.id}' is that of another event of this topic, with other content; every event needs an id of its"
+        " own, and a repetition must repeat everything",
+        "$.id",
+        event.type,
+    )
+    return replace(dead_letter(message, violation), event_id=None, event_time=event.time)
+
+
+def is_repetition(event: Event, message: Message, first: Event, first_message: Message) -> bool:
+    """Tell whether two events of one id say the same; whitespace and the order of fields do not matter."""
+    if message.value() == first_message.value():
+        return True
+    if (event.type, event.source, event.subject) != (first.type, first.source, first.subject):
+        return False
+    try:
+        data = _decode(_data(message))
+        same = data == _decode(_data(first_message))
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return same and (event.time == first.time or _is_estimated(data))
+
+
+def _is_estimated(data: Any) -> bool:
+    """Tell whether an import estimated the time: a later export may lead to another estimate of the same event."""
+    return isinstance(data, dict) and data.get("time_estimated") is True
+
+
+def _data(message: Message) -> bytes:
+    """Return ``data`` of a valid event as it came: in binary mode it is the whole value."""
+    value = message.value() or b""
+    try:
+        return bytes(_decode_body(value).data)
+    except msgspec.MsgspecError:
+        return value
+
+
+def reused_places(connection: Connection, topic: str, rows: Sequence[Row]) -> set[int]:
+    """Return the places in ``rows`` of those that do not say what landed under their id.
+
+    Personal fields are compared too, as long as they are there. Nothing may have landed: PostgreSQL refused the first
+    event of that id.
+    """
+    personal = [_personal(row) for row in rows]
+    found = connection.execute(
+        sql.SQL(_DIFFERENT).format(table=sql.Identifier("raw", TOPIC_BY_NAME[topic].subject)),
+        [
+            [row.event.id for row in rows],
+            [row.event.type for row in rows],
+            [row.event.source for row in rows],
+            [row.event.subject for row in rows],
+            [row.event.time for row in rows],
+            [bytes(row.event.data).decode() for row in rows],
+            personal,
+        ],
+    ).fetchall()
+    return {int(place) - 1 for (place,) in found}
+
+
+def _personal(row: Row) -> str | None:
+    treated = treatment(row.event.type)
+    if treated is None or not treated.fields:
+        return None
+    taken = split(_data(row.message), treated.fields)[1]
+    return None if taken is None else taken.decode()
+
+
+# A value that PostgreSQL refuses cannot be what landed.
+_DIFFERENT: LiteralString = """
+select n.place
+from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[])
+    with ordinality as n (event_id, event_type, source, subject, event_time, data, personal, place)
+left join {table} as r on r.event_id = n.event_id
+left join pii.personal_data as p on (p.event_id, p.event_type) = (n.event_id, n.event_type)
+where r.event_id is null
+    or (r.event_type, r.source, r.subject) is distinct from (n.event_type, n.source, n.subject)
+    or (r.event_time <> n.event_time and r.data -> 'time_estimated' is distinct from 'true'::jsonb)
+    or case when pg_input_is_valid(n.data, 'jsonb') then r.data <> n.data::jsonb else true end
+    or case when pg_input_is_valid(n.personal, 'jsonb') then p.data <> n.personal::jsonb else false end
+"""

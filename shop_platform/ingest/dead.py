@@ -1,0 +1,89 @@
+"""A message that is no valid event, byte for byte, with the reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from operator import methodcaller
+from typing import Protocol
+
+from shop_platform.events.attribution import attribute
+from shop_platform.events.decode import ContractViolation, ErrorClass
+from shop_platform.ingest.encode import epoch_us
+
+Headers = list[tuple[str, bytes | None]]
+
+_HOUR_US = 3600 * 1_000_000
+# The year 10000: a producer may claim any time for its message.
+_END_OF_TIME_MS = 253_402_300_800_000
+_ask_headers = methodcaller("headers")
+
+
+class Message(Protocol):
+    """The part of a confluent-kafka message that is read."""
+
+    def topic(self) -> str: ...  # noqa: D102
+    def partition(self) -> int: ...  # noqa: D102
+    def offset(self) -> int: ...  # noqa: D102
+    def key(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None: ...  # noqa: D102
+    def headers(self) -> Headers | None: ...  # noqa: D102
+    def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that is no valid event, byte for byte, with the reason."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    message_time_ms: int | None
+    error_class: ErrorClass
+    error: str
+    schema_path: str | None
+    event_id: str | None
+    event_type: str | None
+    event_time: dt.datetime | None
+
+    @property
+    def hour(self) -> int | None:
+        """Hours since 1970 of the event time, ``None`` when nobody can read it."""
+        return None if self.event_time is None else epoch_us(self.event_time) // _HOUR_US
+
+
+def readable_headers(message: Message) -> Headers:
+    """Return the headers; one stand-in when the name of one is not UTF-8.
+
+    confluent-kafka fails with a SystemError then, and crashes the process when it is asked again. `methodcaller`:
+    a plain call that the interpreter has specialised does not even notice the error, and crashes at once.
+    """
+    try:
+        return _ask_headers(message) or []
+    except SystemError:
+        return [("(unreadable: the name of a header is not UTF-8)", None)]
+
+
+def dead_letter(message: Message, violation: ContractViolation) -> DeadLetter:
+    """Return the dead letter of ``message``: everything a later replay needs."""
+    headers = readable_headers(message)
+    kind, timestamp = message.timestamp()
+    event_id, event_time = attribute(message.value(), headers)
+    return DeadLetter(
+        topic=message.topic(),
+        partition=message.partition(),
+        offset=message.offset(),
+        key=message.key(),
+        value=message.value(),
+        headers=headers,
+        message_time_ms=timestamp if kind and 0 <= timestamp < _END_OF_TIME_MS else None,
+        error_class=violation.error_class,
+        error=str(violation),
+        schema_path=violation.path,
+        event_id=event_id,
+        event_type=violation.event_type,
+        event_time=event_time,
+    )

@@ -1,0 +1,61 @@
+"""What is wrong with a field is told in a sentence that names the field, without a regular expression."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from shop_platform.events.decode import ContractViolation, decode
+from shop_platform.events.registry import EVENT_TYPES
+from tests.events.test_quick import history
+from tests.support.events import page_view
+
+# Of a regular expression, or of a type as Python spells it.
+_CODE = re.compile(r"[\\^$]|\(\?|\{\d|`(str|int|float|bool|object|array|uuid|datetime|null)\b|regex|RFC3339")
+
+
+def reason(document, topic):
+    with pytest.raises(ContractViolation) as caught:
+        decode(json.dumps(document).encode(), topic)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES)
+def test_no_fault_of_any_field_is_told_as_code(kind):
+    topic, value = history()[kind]
+    document = json.loads(value)
+    for place in (document, document["data"]):
+        for field, right in list(place.items()):
+            wrongs = [7.5, None, [], {}, "é " * 300, "", -1_000_000_000_001, "x" * 501]
+            for wrong in wrongs:
+                place[field] = wrong
+                try:
+                    decode(json.dumps(document).encode(), topic)
+                except ContractViolation as violation:
+                    assert not _CODE.search(str(violation)), (field, wrong, str(violation))
+            del place[field]
+            try:
+                decode(json.dumps(document).encode(), topic)
+            except ContractViolation as violation:
+                assert str(violation) == f"`{field}` is missing"
+            place[field] = right
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"specversion": "0.3"}, "`specversion` must be the text 1.0, not '0.3'"),
+        ({"id": "7"}, "`id` must be a UUID"),
+        ({"time": "2026-01-01T00:00:00"}, "`time` must say its offset from UTC (Z, or hours and minutes)"),
+        ({"subject": ""}, "`subject` must be an identifier: letters, digits and . _ : - only, a letter or digit"),
+        ({"data": []}, "`data` must be an object, not a list"),
+    ],
+)  # fmt: skip
+def test_the_sentence_names_the_field(change, sentence):
+    assert reason(page_view(1) | change, "shop.web").startswith(sentence)
+
+
+def test_a_message_that_is_no_object_has_no_field():
+    assert reason(7, "shop.web") == "the message must be an object, not a whole number"
