@@ -13,7 +13,7 @@ from shop_platform.ingest.batch import Batch, DeadLetter, PartitionSlice, Place
 from shop_platform.ingest.bury import bury
 from shop_platform.ingest.encode import from_epoch_us
 from shop_platform.ingest.erase import forget, keep_apart
-from shop_platform.ingest.land import REFUSALS, land, land_carefully
+from shop_platform.ingest.land import REFUSALS, anything_retracted, land, land_carefully
 from shop_platform.ingest.ledger import Hours, note_batch, note_hours
 from shop_platform.ingest.offsets import Connection, Position, end_silent_holders, lock_positions, move_on
 
@@ -91,9 +91,10 @@ def _transaction(
         people = batch.people
         # The careful path may find letters that nobody knows of yet.
         keep_apart(connection, people, letters=careful or any(part.dead for part in batch.slices.values()))
+        retracted = anything_retracted(connection)
         outcomes = {place: _Outcome() for place in batch.slices}
         for topic in sorted(batch.topics):
-            _land_topic(connection, batch, topic, outcomes, careful=careful)
+            _land_topic(connection, batch, topic, outcomes, careful=careful, retracted=retracted)
         written, letters, hours = [], [], []
         for position in expected:
             place = (position.topic, position.partition)
@@ -113,7 +114,13 @@ def _transaction(
 
 
 def _land_topic(
-    connection: Connection, batch: Batch, topic: str, outcomes: dict[Place, _Outcome], *, careful: bool
+    connection: Connection,
+    batch: Batch,
+    topic: str,
+    outcomes: dict[Place, _Outcome],
+    *,
+    careful: bool,
+    retracted: bool,
 ) -> None:
     rows = batch.topics[topic]
     if careful:
@@ -123,7 +130,7 @@ def _land_topic(
             outcome.refused.append(letter)
             outcome.refused_hours[row.hour] += 1
     else:
-        known = land(connection, topic, rows)
+        known = land(connection, topic, rows, retracted=retracted)
     if known:
         for event_id, hour, message in zip(rows.ids, rows.hours, rows.messages, strict=True):
             if event_id in known:

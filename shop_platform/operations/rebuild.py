@@ -134,7 +134,9 @@ def _common_ceiling(settings: Settings) -> str | None:
     with connect(settings, Role.TRANSFORM) as connection:
         tables = _tables(connection)
         rows = connection.execute(
-            "select ceiling::text, count(*) from ops.model_watermarks where model = any(%s) group by ceiling",
+            "select ceiling::text, count(*) from ops.model_watermarks as m where model = any(%s)"
+            # What was retracted since is out of raw already: the marts must be built without it first.
+            " and not exists (select from ops.retractions as r where r._xid >= m.ceiling) group by ceiling",
             [[f"marts.{name}" for name in tables]],
         ).fetchall()
     if not tables:

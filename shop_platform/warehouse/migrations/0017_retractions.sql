@@ -41,13 +41,15 @@ create table ops.retractions (
 comment on table ops.retractions is
     'Events that were taken out of raw by a person, with everything raw held of them. Grain: one retraction.';
 -- The ingestion asks before each batch whether anything is retracted, and looks ids up only then.
-create unique index retractions_standing on ops.retractions (event_id) where restored_at is null;
+create unique index retractions_standing on ops.retractions (event_id, topic) where restored_at is null;
 create index retractions_event on ops.retractions (event_id);
 create index retractions_xid on ops.retractions (_xid);
 create index retractions_customer on ops.retractions (customer_id) where session_id is not null;
 
 grant select, update (dead_letter_id, restored_at, restored_by, restored_because) on ops.retractions to shop_ingest;
 grant select on ops.retractions to shop_transform, shop_orchestrator;
+-- Rows from before hours were counted are counted without one.
+grant select on ops.ingest_hours_since to shop_ingest;
 grant select (retraction_id, event_id, topic, event_type, event_time, kafka_partition, kafka_offset, dead_letter_id,
     retracted_at, retracted_by, because, restored_at, restored_by, restored_because)
     on ops.retractions to shop_dashboard, shop_grafana;
