@@ -42,7 +42,6 @@ comment on table ops.retractions is
     'Events that were taken out of raw by a person, with everything raw held of them. Grain: one retraction.';
 -- The ingestion asks before each batch whether anything is retracted, and looks ids up only then.
 create unique index retractions_standing on ops.retractions (event_id, topic) where restored_at is null;
-create index retractions_event on ops.retractions (event_id);
 create index retractions_xid on ops.retractions (_xid);
 create index retractions_customer on ops.retractions (customer_id) where session_id is not null;
 
