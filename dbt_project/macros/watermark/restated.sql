@@ -5,6 +5,8 @@
     earliest new row, or from always when a new row is the first, which also holds for what happened before it. A row
     that was retracted counts as a new one at its time: what it held for is told by the others now. -#}
 {% macro restated_since(relation, key, instant) -%}
+    {%- set news = "(select " ~ key ~ " from " ~ relation ~ " where " ~ is_new(relation) ~ " union "
+        ~ retracted_keys(key, ['products']) ~ ")" -%}
     select
         told.{{ key }},
         case
@@ -16,14 +18,14 @@
             events.{{ key }},
             events.{{ instant }} as told_at,
             case when {{ is_new(relation) }} then events.{{ instant }} end as news_at
-        from {{ rows_of_keys(relation, key, '(' ~ touched_keys(relation, key) ~ ')') }} as events
+        from {{ rows_of_keys(relation, key, news) }} as events
         union all
         select
-            retracted.subject,
-            retracted.event_time,
-            retracted.event_time
+            retracted.subject as {{ key }},
+            retracted.event_time as told_at,
+            retracted.event_time as news_at
         from ops.retractions as retracted
-        where {{ newly_retracted(retracted_names()[key]['topics']) }}
+        where {{ newly_retracted(['products']) }}
     ) as told
     group by told.{{ key }}
 {%- endmacro %}

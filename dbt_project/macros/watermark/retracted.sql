@@ -2,51 +2,40 @@
     so `ops.retractions` is read beside it: a retraction touches an entity as a new event does, and a row whose entity
     is not told by any event any more goes. A restored event is an ordinary new row. -#}
 
-{#- Where the entities of a key are named: by the subject of these topics, or by a column of a retraction. `owned`: by these
-    alone a row stands or goes; an order names its session and does not make it. -#}
-{% macro retracted_names() -%}
-    {{ return({
-        'order_id': {'topics': ['orders', 'returns']},
-        'product_id': {'topics': ['products', 'inventory']},
-        'visitor_id': {'topics': ['marketing']},
-        'session_id': {'topics': ['web', 'orders'], 'column': 'session_id', 'owned': ['web']},
-        'customer_id': {'topics': ['marketing'], 'column': 'customer_id'},
-        'event_id': {'topics': ['web'], 'column': 'event_id'},
-    }) }}
-{%- endmacro %}
-
-
 {#- Retractions that this build sees for the first time, of these topics. -#}
-{% macro newly_retracted(topics, alias='retracted') -%}
-    {{ return(adapter.dispatch('newly_retracted', 'shop')(topics, alias)) }}
-{%- endmacro %}
-
-{% macro default__newly_retracted(topics, alias) -%}
-    {{ alias }}.topic in ('shop.{{ topics | join("', 'shop.") }}')
-    and {{ alias }}._xid >= {{ watermark_floor() }}
-    and {{ below_ceiling(alias ~ '._xid') }}
+{% macro newly_retracted(topics) -%}
+    retracted.topic in ('shop.{{ topics | join("', 'shop.") }}')
+    and retracted._xid >= {{ watermark_floor() }}
+    and {{ below_ceiling('retracted._xid') }}
 {%- endmacro %}
 
 
-{#- Keys of what newly retracted events were about. -#}
-{% macro retracted_keys(key, owned=false) -%}
-    {%- set names = retracted_names()[key] -%}
-    {%- set topics = names.get('owned', names['topics']) if owned else names['topics'] -%}
-    {%- set column = 'retracted.' ~ names.get('column', 'subject') -%}
-    select {{ column }} as {{ key }} from ops.retractions as retracted
-    where {{ newly_retracted(topics) }} and {{ column }} is not null
+{#- Keys of what newly retracted events were about: of the topics that name such a key by their subject, or in a column. -#}
+{% macro retracted_keys(key, topics=none) -%}
+    {%- set named = {
+        'order_id': ['orders', 'returns'],
+        'product_id': ['products', 'inventory'],
+        'visitor_id': ['marketing'],
+        'session_id': ['web', 'orders'],
+        'customer_id': ['marketing'],
+        'event_id': ['web'],
+    } -%}
+    {%- set column = key if key in ('session_id', 'customer_id', 'event_id') else 'subject' -%}
+    select retracted.{{ column }} as {{ key }} from ops.retractions as retracted
+    where {{ newly_retracted(topics or named[key]) }} and retracted.{{ column }} is not null
 {%- endmacro %}
 
 
 {#- In the transaction of delete+insert, before it deletes: rows of retracted entities that no event tells any more go;
-    the days that they leave are noted for the roll-ups, as those of every changed row. -#}
+    the days that they leave are noted for the roll-ups, as those of every changed row. An order names its session and
+    does not make it: a session's row stands or goes by the session's own events. -#}
 {% macro delete_retracted(target, source, unique_key) -%}
-    {%- if unique_key in retracted_names() -%}
+    {%- if unique_key in ('order_id', 'product_id', 'visitor_id', 'session_id', 'event_id') -%}
     {%- set day_column = config.get('meta', {}).get('day_column') -%}
     {%- set gone -%}
     delete from {{ target }} as standing
     where
-        standing.{{ unique_key }} in ({{ retracted_keys(unique_key, owned=true) }})
+        standing.{{ unique_key }} in ({{ retracted_keys(unique_key, ['web'] if unique_key == 'session_id' else none) }})
         and not exists (select from {{ source }} as told where told.{{ unique_key }} = standing.{{ unique_key }})
     {%- endset -%}
     {%- if day_column -%}
