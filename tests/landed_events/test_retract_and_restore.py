@@ -15,6 +15,8 @@ from shop_platform.landed_events.retract import look, retract
 from shop_platform.landed_events.selection import select
 from shop_platform.operations.reconcile import reconcile
 from shop_platform.orchestration.watermark import read_watermark
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
 from tests.dead_letters.wire import Wire, actions, assert_books_balance, letters, one_broken, query
 from tests.support.events import START, event, page_view
 
@@ -168,6 +170,25 @@ def test_what_was_retracted_has_to_be_built_again(settings, wire):
     assert not read_watermark(settings, ["marts.m"]).behind
     take_back(settings, gone["id"])
     assert read_watermark(settings, ["marts.m"]).behind
+
+
+def test_what_retention_removed_a_part_of_is_left_alone(settings, wire):
+    gone, cut = page_view(1), page_view(2)
+    for each in (gone, cut):
+        wire.send(each, each["id"])
+    wire.deliver()
+    take_back(settings, gone["id"])
+    query(settings, "insert into ops.retention_runs (relation, older_than, rows_removed, actor)"
+          " values ('raw.web', %s, 1, 'me') returning 1", START)  # fmt: skip
+    found = take_back(settings, cut["id"])
+    assert (found.retracted, found.expired) == (0, 1)
+
+    with connect(settings, Role.ADMIN, autocommit=True) as admin:
+        admin.execute("alter table raw.web add constraint kept check (event_time > '2026-03-01 10:00+00') not valid")
+    with pytest.raises(ShopError, match="of a time that retention has removed"):
+        bring_back(settings, gone["id"])
+    assert raw(settings) == [cut["id"]]
+    assert_books_balance(settings)
 
 
 CUSTOMER = {
