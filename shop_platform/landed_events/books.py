@@ -16,7 +16,7 @@ from shop_platform.ingest.offsets import Connection, Position
 from shop_platform.operations.hours import COUNTED_HOUR
 from shop_platform.warehouse.locks import ERASURE_LOCK
 
-CHUNK_EVENTS = 1_000
+CHUNK_EVENTS = 5_000
 
 
 @dataclass(frozen=True)
