@@ -320,6 +320,12 @@ def _mount_dead_letters() -> None:
     app.add_typer(dead_letters, name="dead-letters", help="See what could not land and why; mend, replay, discard it.")
 
 
+def _mount_events() -> None:
+    from shop_platform.landed_events.cli import app as events  # loads nothing but typer until it is called
+
+    app.add_typer(events, name="events", help="Look at landed events; take them back for a reason, land them again.")
+
+
 # Their modules load nothing but typer until they are called.
 app.command("import")(import_file)
 app.command("erase")(erase_customer)
@@ -338,6 +344,7 @@ def main() -> None:
     """Run the command; a mistake of the user's ends in a sentence and an exit code, not in a stack trace."""
     _mount_offsets()
     _mount_dead_letters()
+    _mount_events()
     _mount_generator()
     try:
         app()

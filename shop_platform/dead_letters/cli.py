@@ -73,7 +73,7 @@ def list_(
     until: _Until = None,
     status: Annotated[
         str | None,
-        typer.Option(help="open, fixed, replayed, discarded or all; default: what waits (open and fixed)."),
+        typer.Option(help="open, fixed, replayed, discarded, retracted or all; default: what waits (open and fixed)."),
     ] = None,
     each: Annotated[bool, typer.Option("--each", help="One line per letter instead of per cause.")] = False,
     limit: Annotated[int, typer.Option(help="With --each: how many at most; 0: all.", min=0)] = 100,

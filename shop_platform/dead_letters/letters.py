@@ -12,6 +12,9 @@ from shop_platform.ingest.dead import Headers
 WAITING = ("open", "fixed")
 """The states a replay takes up."""
 
+RETRACTED = "retracted"
+"""State and class of a letter whose event had landed and was taken back by a person (`shop events retract`)."""
+
 # The hour comes from PostgreSQL: Python cannot hold every time that a message may claim.
 COLUMNS = (
     'dead_letter_id, status, topic_id, incarnation, topic, partition, "offset", message_key,'

@@ -37,6 +37,7 @@ class Group:
     fixed: int
     replayed: int
     discarded: int
+    retracted: int
     error_class: str
     topic: str
     event_type: str | None
@@ -92,6 +93,7 @@ select
     count(*) filter (where c.status = 'fixed') as fixed,
     count(*) filter (where c.status = 'replayed') as replayed,
     count(*) filter (where c.status = 'discarded') as discarded,
+    count(*) filter (where c.status = 'retracted') as retracted,
     min(c.error_class) as error_class,
     min(c.topic) as topic,
     min(c.event_type) as event_type,

@@ -135,4 +135,5 @@ _WAY_OUT = {
     "fixed": "It waits already: `replay` it, or `discard` it.",
     "replayed": "Its event is in the warehouse; there is nothing left to do.",
     "discarded": "`shop dead-letters reopen` takes that back.",
+    "retracted": "A person took its event back; `shop events restore` lands it again, `shop events show` says why.",
 }

@@ -105,8 +105,8 @@ def _order(letter: Letter) -> tuple[str, str, int, int, int]:
 def _lock_siblings(connection: Connection, letters: list[Letter]) -> list[Letter]:
     """Return, locked, the other letters that are known by an id of this page: one event, one place, not two."""
     ids = connection.execute(
-        "select dead_letter_id from ops.dead_letters where event_id = any(%s) and status <> 'replayed'"
-        " and dead_letter_id <> all(%s) order by dead_letter_id for update",
+        "select dead_letter_id from ops.dead_letters where event_id = any(%s)"
+        " and status not in ('replayed', 'retracted') and dead_letter_id <> all(%s) order by dead_letter_id for update",
         [[letter.event_id for letter in letters if letter.event_id], [letter.id for letter in letters]],
     ).fetchall()
     return load(connection, [letter_id for (letter_id,) in ids])

@@ -10,12 +10,12 @@ from typing import Any
 
 from psycopg import sql
 
-from shop_platform.dead_letters.letters import WAITING
+from shop_platform.dead_letters.letters import RETRACTED, WAITING
 from shop_platform.errors import ShopError
 from shop_platform.events.decode import ErrorClass
 from shop_platform.events.registry import TOPIC_BY_NAME, TOPICS
 
-STATUSES = ("open", "fixed", "replayed", "discarded")
+STATUSES = ("open", "fixed", "replayed", "discarded", "retracted")
 _ANY = "all"
 _AGO = re.compile(r"^(\d{1,6})([mhd])$")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -88,7 +88,7 @@ def select(
         named = {subject.subject: subject.name for subject in TOPICS}
         topic = _one_of("topic", named.get(topic, topic), sorted(TOPIC_BY_NAME))
     if error_class is not None:
-        error_class = _one_of("error class", error_class, [each.value for each in ErrorClass])
+        error_class = _one_of("error class", error_class, [*(each.value for each in ErrorClass), RETRACTED])
     return Selection(
         tuple(sorted(set(ids))),
         statuses,
@@ -96,8 +96,8 @@ def select(
         error_class,
         event_type,
         schema_path,
-        _moment(since, now),
-        _moment(until, now),
+        moment(since, now),
+        moment(until, now),
     )
 
 
@@ -107,16 +107,17 @@ def _one_of(what: str, word: str, known: Collection[str]) -> str:
     return word
 
 
-def _moment(text: str | None, now: dt.datetime | None) -> dt.datetime | None:
+def moment(text: str | None, now: dt.datetime | None = None) -> dt.datetime | None:
+    """Return the moment that a person typed, or so long before ``now``; UTC when it names no zone."""
     if text is None:
         return None
     try:
         if match := _AGO.match(text):
             return (now or dt.datetime.now(dt.UTC)) - dt.timedelta(**{_UNITS[match[2]]: int(match[1])})
-        moment = dt.datetime.fromisoformat(text)
+        told = dt.datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise ShopError(
             f"'{text}' is not a time",
             "Write it like 2026-11-22T10:00:00Z (UTC), or 30m, 24h, 7d for the time until now.",
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return told if told.tzinfo else told.replace(tzinfo=dt.UTC)

@@ -82,7 +82,7 @@ def reused_places(connection: Connection, topic: str, rows: Sequence[Row]) -> se
     """
     personal = [_personal(row) for row in rows]
     found = connection.execute(
-        sql.SQL(_DIFFERENT).format(table=sql.Identifier("raw", TOPIC_BY_NAME[topic].subject)),
+        sql.SQL(_DIFFERENT).format(table=sql.Identifier("raw", TOPIC_BY_NAME[topic].subject), topic=topic),
         [
             [row.event.id for row in rows],
             [row.event.type for row in rows],
@@ -104,16 +104,23 @@ def _personal(row: Row) -> str | None:
     return None if taken is None else taken.decode()
 
 
-# A value that PostgreSQL refuses cannot be what landed.
+# What a person took back is compared too: it may be told again, and stays away. A value that PostgreSQL refuses cannot be
+# what landed.
 _DIFFERENT: LiteralString = """
 select n.place
 from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[])
     with ordinality as n (event_id, event_type, source, subject, event_time, data, personal, place)
-left join {table} as r on r.event_id = n.event_id
+left join lateral (
+    select r.event_type, r.source, r.subject, r.event_time, r.data from {table} as r where r.event_id = n.event_id
+    union all
+    select t.event_type, t.source, t.subject, t.event_time, t.data from ops.retractions as t
+    where t.event_id = n.event_id and t.topic = {topic} and t.restored_at is null
+    limit 1
+) as first on true
 left join pii.personal_data as p on (p.event_id, p.event_type) = (n.event_id, n.event_type)
-where r.event_id is null
-    or (r.event_type, r.source, r.subject) is distinct from (n.event_type, n.source, n.subject)
-    or (r.event_time <> n.event_time and r.data -> 'time_estimated' is distinct from 'true'::jsonb)
-    or case when pg_input_is_valid(n.data, 'jsonb') then r.data <> n.data::jsonb else true end
+where first.event_type is null
+    or (first.event_type, first.source, first.subject) is distinct from (n.event_type, n.source, n.subject)
+    or (first.event_time <> n.event_time and first.data -> 'time_estimated' is distinct from 'true'::jsonb)
+    or case when pg_input_is_valid(n.data, 'jsonb') then first.data <> n.data::jsonb else true end
     or case when pg_input_is_valid(n.personal, 'jsonb') then p.data <> n.personal::jsonb else false end
 """

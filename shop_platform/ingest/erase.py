@@ -114,6 +114,12 @@ def sessions_of() -> sql.Composed:
                 " and data ->> 'customer_id' = any(%(customers)s)"
             ).format(sql.Identifier("raw", table), _of(name))
         )
+    # A retracted event is out of raw, and what it names is still a session of the customer's.
+    parts.append(
+        sql.SQL(
+            "select session_id from ops.retractions where session_id is not null and customer_id = any(%(customers)s)"
+        )
+    )
     return sql.SQL(" union ").join(parts)
 
 

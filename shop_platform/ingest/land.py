@@ -75,16 +75,33 @@ def landed_ids(connection: Connection, topic: str, ids: Collection[bytes]) -> se
     return {event_id.bytes for (event_id,) in found}
 
 
-def land(connection: Connection, topic: str, rows: TopicRows) -> set[bytes]:
+def anything_retracted(connection: Connection) -> bool:
+    """Return whether any event stands retracted; asked behind the fence, or a retraction could commit in between."""
+    query = "select exists (select from ops.retractions where restored_at is null)"
+    return connection.execute(query).fetchone() == (True,)
+
+
+def retracted_ids(connection: Connection, topic: str, ids: Collection[bytes]) -> set[bytes]:
+    """Return those of ``ids`` that had landed and were taken back by a person: they must not land again."""
+    found = connection.execute(
+        "select event_id from ops.retractions where restored_at is null and topic = %s and event_id = any(%b)",
+        [topic, _Ids(ids)],
+    ).fetchall()
+    return {event_id.bytes for (event_id,) in found}
+
+
+def land(connection: Connection, topic: str, rows: TopicRows, *, retracted: bool = False) -> set[bytes]:
     """Copy ``rows`` into the raw table of ``topic``; return the ids that had landed before and were left out.
 
     The personal fields of those that land go to ``pii.personal_data``.
 
-    Only the suspects are looked up. Raises :class:`psycopg.errors.UniqueViolation` when another id had landed, or
-    one of :data:`REFUSALS` when PostgreSQL refuses a row: the transaction is lost then, and
-    :func:`land_carefully` has to be used in a new one.
+    Only the suspects are looked up; with ``retracted``, all ids among the events that a person took back, too. Raises
+    :class:`psycopg.errors.UniqueViolation` when another id had landed, or one of :data:`REFUSALS` when PostgreSQL
+    refuses a row: the transaction is lost then, and :func:`land_carefully` has to be used in a new one.
     """
     known = landed_ids(connection, topic, rows.suspects)
+    if retracted:
+        known |= retracted_ids(connection, topic, rows.ids)
     copies = rows.copies
     if known:
         copies = [copy for event_id, copy in zip(rows.ids, copies, strict=True) if event_id not in known]
@@ -104,7 +121,10 @@ def land_carefully(
     Every id is looked up. When PostgreSQL refuses a value the rows are halved until the poison stands alone; its
     neighbours land.
     """
-    known = landed_ids(connection, topic, [row.event_id for row in rows])
+    ids = [row.event_id for row in rows]
+    known = landed_ids(connection, topic, ids)
+    if anything_retracted(connection):
+        known |= retracted_ids(connection, topic, ids)
     # In the order of their ids: two writers that are careful at the same time cannot deadlock.
     fresh = sorted((row for row in rows if row.event_id not in known), key=itemgetter(0))
     refused: list[tuple[Row, DeadLetter]] = []

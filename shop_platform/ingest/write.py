@@ -15,7 +15,7 @@ from shop_platform.ingest.content import reuse, reused_places
 from shop_platform.ingest.dead import DeadLetter
 from shop_platform.ingest.encode import from_epoch_us
 from shop_platform.ingest.erase import forget, keep_apart
-from shop_platform.ingest.land import REFUSALS, land, land_carefully
+from shop_platform.ingest.land import REFUSALS, anything_retracted, land, land_carefully
 from shop_platform.ingest.ledger import Hours, note_batch, note_hours
 from shop_platform.ingest.offsets import Connection, Position, end_silent_holders, lock_positions, move_on
 
@@ -91,11 +91,11 @@ def _transaction(
     with connection.transaction():
         lock_positions(connection, expected)
         people = batch.people
-        # The careful path may find letters that nobody knows of yet.
-        keep_apart(connection, people, letters=careful or any(part.dead for part in batch.slices.values()))
+        keep_apart(connection, people, letters=careful or _may_bury(batch))
+        retracted = anything_retracted(connection)
         outcomes = {place: _Outcome() for place in batch.slices}
         for topic in sorted(batch.topics):
-            _land_topic(connection, batch, topic, outcomes, careful=careful)
+            _land_topic(connection, batch, topic, outcomes, careful=careful, retracted=retracted)
         written, letters, hours = [], [], []
         for position in expected:
             place = (position.topic, position.partition)
@@ -114,8 +114,21 @@ def _transaction(
     return written
 
 
+def _may_bury(batch: Batch) -> bool:
+    """Tell whether a batch has dead letters, or may turn out to have some: an id that comes again with other content."""
+    if any(part.dead for part in batch.slices.values()):
+        return True
+    return any(rows.suspects or rows.others for rows in batch.topics.values())
+
+
 def _land_topic(
-    connection: Connection, batch: Batch, topic: str, outcomes: dict[Place, _Outcome], *, careful: bool
+    connection: Connection,
+    batch: Batch,
+    topic: str,
+    outcomes: dict[Place, _Outcome],
+    *,
+    careful: bool,
+    retracted: bool,
 ) -> None:
     rows = batch.topics[topic]
     if careful:
@@ -125,7 +138,7 @@ def _land_topic(
             outcome.refused.append(letter)
             outcome.refused_hours[row.hour] += 1
     else:
-        known = land(connection, topic, rows)
+        known = land(connection, topic, rows, retracted=retracted)
     if known or rows.others:
         _judge(connection, topic, [row for row in rows.rows if row.event_id in known], rows.others, outcomes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ from shop_platform.warehouse.locks import lock_lost, transform_lock
 Connection = psycopg.Connection[Any]
 
 _PREFIX = "verify__"
+# How often the marts are built to bring them to one watermark.
+_BUILDS = 3
 _SCHEMAS = ("staging", "intermediate", "marts")
 
 # Marts that tell what readers saw. Their past stands nowhere else, so it cannot be recomputed; their last word can.
@@ -78,20 +81,24 @@ def rebuild_and_compare(
     """Recompute every mart from raw in schemas of its own, at the marts' own watermark, and compare row by row.
 
     Live ingestion may go on meanwhile; transformations wait. Marts that stand at different watermarks (a partial run
-    was the last) are first brought to one by an ordinary incremental run. Columns whose names start with ``_`` are
-    bookkeeping and not compared.
+    was the last), or from which events were retracted since, are first brought to one by an ordinary incremental run.
+    Columns whose names start with ``_`` are bookkeeping and not compared.
 
     A log (:data:`LOGS`) is carried over to the recomputation, which adds a row to it when it publishes another figure
     than the marts did. So the log is compared like every mart, and what is made from it too.
     """
     with transform_lock(settings, wait_seconds=wait_seconds) as lock:
         ceiling = _common_ceiling(settings)
-        if ceiling is None:
-            say("marts stand at different watermarks: bringing them to one")
+        for attempt in range(_BUILDS):
+            if ceiling is not None:
+                break
+            say("marts stand at different watermarks, or events were retracted since: bringing them to one")
+            # A transaction that is older than a retraction may keep a build from reading it: it will have ended.
+            time.sleep(attempt)
             run_dbt(settings, ["run"])
             ceiling = _common_ceiling(settings)
-            if ceiling is None:
-                raise ShopError("The marts have no common watermark even after a full run", "See ops.model_watermarks.")
+        if ceiling is None:
+            raise ShopError("The marts have no common watermark even after a full run", "See ops.model_watermarks.")
         target = settings.data_dir / "dbt_target_verify"
         _drop(settings)
         try:
@@ -134,7 +141,9 @@ def _common_ceiling(settings: Settings) -> str | None:
     with connect(settings, Role.TRANSFORM) as connection:
         tables = _tables(connection)
         rows = connection.execute(
-            "select ceiling::text, count(*) from ops.model_watermarks where model = any(%s) group by ceiling",
+            "select ceiling::text, count(*) from ops.model_watermarks as m where model = any(%s)"
+            # What was retracted since is out of raw already: the marts must be built without it first.
+            " and not exists (select from ops.retractions as r where r._xid >= m.ceiling) group by ceiling",
             [[f"marts.{name}" for name in tables]],
         ).fetchall()
     if not tables:

@@ -1,4 +1,4 @@
-"""Whether raw rows are committed that the marts have not been built from."""
+"""Whether raw rows (or retractions of some) are committed that the marts have not been built from."""
 
 from __future__ import annotations
 
@@ -39,6 +39,10 @@ def read_watermark(settings: Settings, marts: Sequence[str]) -> Watermark:
             sql.Identifier(topic.subject)
         )
         for topic in TOPICS
+    )
+    # A retraction takes a row away: what it touched has to be built again as if a row had come.
+    per_table += sql.SQL(
+        " union all (select _xid from ops.retractions, safe where _xid < safe.below order by _xid desc limit 1)"
     )
     query = sql.SQL(
         "with safe as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as below)"

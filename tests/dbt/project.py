@@ -148,7 +148,7 @@ class Shop:
                 for schema, name in admin.execute(
                     "select schemaname, tablename from pg_tables where schemaname = 'raw' or (schemaname = 'ops' and"
                     " tablename in ('ingest_batches', 'transform_runs', 'model_watermarks', 'changed_days',"
-                    " 'retention_runs'))"
+                    " 'retention_runs', 'retractions'))"
                 )
             ]
             admin.execute("truncate " + ", ".join(tables))

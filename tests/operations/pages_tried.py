@@ -42,6 +42,11 @@ NAMED = Exists("named without its arguments; the lines with them are tried")
 FOR_EVER = Exists("runs until Ctrl-C: the stack runs this very service")
 FULL = Exists("minutes of building; a part of it is tried, and the gate builds everything")
 
+RETRACT = Elsewhere("tests/landed_events/test_retract_and_restore.py")
+TEST_TILL = (
+    'shop events retract --source /shop/test-till --until 2026-11-30T00:00:00Z --reason "a test till, ticket OPS-21"'
+)
+ONE_EVENT = 'shop events retract 019aa6b4-7c1e-7d3a-9f2e-5b1c0d4e8a77 --reason "ten times its sum, ticket OPS-22"'
 RETENTION = Elsewhere("tests/operations/test_retention.py")
 
 # Exit code 1: a check warns or fails, as on any day.
@@ -72,7 +77,10 @@ TRIED: dict[str, dict[str, How]] = {
         'eval "$(shop env)" && cd dbt_project': Run("failing"),
         "dbt show --select <check> --limit 5 --output json": Run("failing", says="cohort_month"),
         "select * from test_failures.orders_change_status_as_they_may": ask(),
-        "shop reload": RELOAD,
+        "shop events show --help": Run(says="Usage"),
+        f"{ONE_EVENT} --dry-run": Run(codes=(2,), says="There is no landed event"),
+        ONE_EVENT: RETRACT,
+        "shop events restore": NAMED,
     },
     "runbooks/code-location.md": {
         "shop ingest": FOR_EVER,
@@ -318,6 +326,15 @@ TRIED: dict[str, dict[str, How]] = {
         "shop offsets accept shop.web --because 'the client of release 41, fixed at noon'": Elsewhere(
             "tests/ingest/test_breaker.py"
         ),
+        "shop events show --type order.placed --limit 1": Run("letters", says="more; --limit"),
+        f"{TEST_TILL} --dry-run": Run("letters", says="0 would be retracted"),
+        f"{TEST_TILL} --yes": Run("letters", says="0 retracted"),
+        ONE_EVENT: RETRACT,
+        'shop events restore 019aa6b4-7c1e-7d3a-9f2e-5b1c0d4e8a77 --reason "it was right after all"': RETRACT,
+        "shop events": NAMED,
+        "shop events restore": NAMED,
+        "shop refresh": FOR_EVER,
+        "shop verify": VERIFY,
         "shop dead-letters": NAMED,
         "shop ingest": FOR_EVER,
         "shop verify --only i1": Run("letters", says="I1 holds"),

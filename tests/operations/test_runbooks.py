@@ -18,6 +18,7 @@ from shop_platform.cli import app
 from shop_platform.dead_letters.cli import app as dead_letters
 from shop_platform.generator.cli import app as generator
 from shop_platform.ingest.offsets_cli import app as offsets
+from shop_platform.landed_events.cli import app as events
 from shop_platform.settings import PROJECT_ROOT, Role
 from shop_platform.warehouse.connect import connect
 from tests.operations.pages import PAGES, RUNBOOKS, commands
@@ -49,7 +50,7 @@ def test_a_command_that_another_test_holds_names_one():
 def test_every_command_and_its_options_exist(command):
     group, *words = shlex.split(command.split(" > ")[0])[1:]
     # `shop` hangs these in when it starts.
-    mounted = {"dead-letters": dead_letters, "offsets": offsets, "generate": generator}
+    mounted = {"dead-letters": dead_letters, "events": events, "offsets": offsets, "generate": generator}
     current = get_command(mounted[group]) if group in mounted else get_command(app).commands[group]
     for word in words:
         if word.startswith("--"):

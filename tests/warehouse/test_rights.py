@@ -29,6 +29,14 @@ ACTIONS_WRITE = (
 )
 ACTIONS_CHANGE = "update ops.dead_letter_actions set actor = 'nobody'"
 ACTIONS_DELETE = "delete from ops.dead_letter_actions"
+RAW_DELETE = "delete from raw.web where false"
+RETRACT = "select ops.retract('web', '{}', 'test', 'a test')"
+RETRACTIONS_READ = "select data from ops.retractions"
+RETRACTIONS_SEEN = "select event_id, retracted_by, because, restored_by from ops.retractions"
+RETRACTIONS_RESTORE = "update ops.retractions set restored_at = now(), restored_by = 'test' where false"
+RETRACTIONS_CHANGE = "update ops.retractions set because = 'nothing' where false"
+RETRACTIONS_ADD = "insert into ops.retractions select * from ops.retractions where false"
+RETRACTIONS_DELETE = "delete from ops.retractions where false"
 DEAD_ERASED = "select erased_at from ops.dead_letters"
 PERSONAL_READ = "select data from pii.personal_data"
 PERSONAL_WRITE = "insert into pii.personal_data select * from pii.personal_data"
@@ -61,6 +69,12 @@ for _role in (Role.DASHBOARD, Role.GRAFANA):
 for _role in (Role.TRANSFORM, Role.ORCHESTRATOR):
     ALLOWED[_role] |= _SERVICES_SEE
 ALLOWED[Role.INGEST] |= _SERVICES_SEE | {DEAD_FIXES, DEAD_ERRORS, DEAD_HEADERS, DEAD_WRITE, ACTIONS_WRITE}
+# A retraction: nobody deletes from raw or changes the record, the ingestion's role calls the function that does both.
+ALLOWED[Role.INGEST] |= {RETRACT, RETRACTIONS_READ, RETRACTIONS_SEEN, RETRACTIONS_RESTORE}
+for _role in (Role.TRANSFORM, Role.ORCHESTRATOR):
+    ALLOWED[_role] |= {RETRACTIONS_READ, RETRACTIONS_SEEN}
+for _role in (Role.DASHBOARD, Role.GRAFANA):
+    ALLOWED[_role] |= {RETRACTIONS_SEEN}
 # Personal data: nobody but the ingestion, which adds and erases and never changes.
 ALLOWED[Role.INGEST] |= {PERSONAL_READ, PERSONAL_WRITE, PERSONAL_ERASE, SESSIONS_ADD}
 for _role in ALLOWED.keys() - {Role.BI}:

@@ -2,18 +2,32 @@
     reprices daily would rebuild its whole history daily), only the rows from the event's time on. -#}
 
 {#- Keys of `relation` with a row above the floor, and `since` when what depends on them must be told again: from the
-    earliest new row, or from always when a new row is the first, which also holds for what happened before it. -#}
+    earliest new row, or from always when a new row is the first, which also holds for what happened before it. A row
+    that was retracted counts as a new one at its time: what it held for is told by the others now. -#}
 {% macro restated_since(relation, key, instant) -%}
-    {%- set new = "case when " ~ is_new(relation) ~ " then " ~ instant ~ " end" -%}
-    {%- set keys = "(select distinct " ~ key ~ " from " ~ relation ~ " where " ~ is_new(relation) ~ ")" -%}
+    {%- set news = "(select " ~ key ~ " from " ~ relation ~ " where " ~ is_new(relation) ~ " union "
+        ~ retracted_keys(key, ['products']) ~ ")" -%}
     select
-        {{ key }},
+        told.{{ key }},
         case
-            when min({{ new }}) > min({{ instant }}) then min({{ new }})
+            when min(told.news_at) > min(told.told_at) then min(told.news_at)
             else cast('0001-01-01 00:00:00+00' as timestamp with time zone)
         end as since
-    from {{ rows_of_keys(relation, key, keys) }} as events
-    group by {{ key }}
+    from (
+        select
+            events.{{ key }},
+            events.{{ instant }} as told_at,
+            case when {{ is_new(relation) }} then events.{{ instant }} end as news_at
+        from {{ rows_of_keys(relation, key, news) }} as events
+        union all
+        select
+            retracted.subject as {{ key }},
+            retracted.event_time as told_at,
+            retracted.event_time as news_at
+        from ops.retractions as retracted
+        where {{ newly_retracted(['products']) }}
+    ) as told
+    group by told.{{ key }}
 {%- endmacro %}
 
 

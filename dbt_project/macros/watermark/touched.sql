@@ -1,9 +1,12 @@
 {#- The pattern of every incremental model: the entities with a new event are found by transaction, then each is built
     again from all its events, so that late, repeated and out-of-order events end in the same rows as a full refresh. -#}
 
-{#- Keys of `relation` (which shows `_xid`) that have a row above the floor, or in a day that is reprocessed. -#}
-{% macro touched_keys(relation, key) -%}
-    select {{ key }} from {{ relation }} where {{ is_new(relation) }}
+{#- Keys of `relation` (which shows `_xid`) that have a row above the floor, or in a day that is reprocessed, and those of
+    retracted events; each once. `only` narrows the rows. -#}
+{% macro touched_keys(relation, key, only='') -%}
+    select {{ key }} from {{ relation }} where {{ is_new(relation) }}{% if only %} and {{ only }}{% endif %}
+    union
+    {{ retracted_keys(key) }}
 {%- endmacro %}
 
 

@@ -5,26 +5,42 @@
         indexes=[
             {'columns': ['date_day']},
         ],
+        pre_hook=["{{ clear_reopened_landings() }}"],
     )
 }}
 
 -- What an event changed is asked of the moment when it landed, of what had landed until then (`landed_by` not later
 -- than its own). So a row never changes, each lies in one window, and the windows together are the full refresh.
+-- Only a retraction changes what was known: landings that it concerns are told again, whole.
 with
 
 {% if is_incremental() %}
+reopened as (
+    {{ reopened_landings() }}
+),
+
 touched_orders as (
     {{ touched_keys(ref('stg_orders_placed'), 'order_id') }}
     union
     {{ touched_keys(ref('stg_order_progress'), 'order_id') }}
     union
     {{ touched_keys(ref('stg_refunds'), 'order_id') }}
+    union
+    select order_id from {{ rows_of_keys(ref('stg_orders_placed'), '_xid', 'reopened') }} as told
+    union
+    select order_id from {{ rows_of_keys(ref('stg_order_progress'), '_xid', 'reopened') }} as told
+    union
+    select order_id from {{ rows_of_keys(ref('stg_refunds'), '_xid', 'reopened') }} as told
 ),
 
 touched_sessions as (
     {{ touched_keys(ref('stg_sessions_started'), 'session_id') }}
     union
     {{ touched_keys(ref('stg_orders_placed'), 'session_id') }}
+    union
+    select session_id from {{ rows_of_keys(ref('stg_sessions_started'), '_xid', 'reopened') }} as told
+    union
+    select session_id from {{ rows_of_keys(ref('stg_orders_placed'), '_xid', 'reopened') }} as told
 ),
 {% endif %}
 
@@ -186,7 +202,7 @@ effects as (
 new_effects as (
     select * from effects
     {% if is_incremental() %}
-    where _xid >= {{ watermark_floor() }}
+    where effects._xid >= {{ watermark_floor() }} or effects._xid in (select reopened._xid from reopened)
     {% endif %}
 ),
 

@@ -17,8 +17,7 @@ with
 
 {% if is_incremental() %}
 touched_visitors as (
-    select distinct visitor_id from {{ ref('stg_marketing_touches') }}
-    where {{ is_new(ref('stg_marketing_touches')) }}
+    {{ touched_keys(ref('stg_marketing_touches'), 'visitor_id') }}
 ),
 
 -- Of every telling of their touches: the customer named by a telling that no longer stands loses a touch.
@@ -26,6 +25,8 @@ touched_customers as (
     select distinct customer_id
     from {{ rows_of_keys(ref('stg_marketing_touches'), 'visitor_id', 'touched_visitors') }} as tellings
     where customer_id is not null
+    union
+    {{ retracted_keys('customer_id') }}
 ),
 
 touched_sessions as (
@@ -38,7 +39,7 @@ touched_sessions as (
 touched as (
     {{ touched_keys(ref('stg_orders_placed'), 'order_id') }}
     union
-    {{ touched_keys(ref('stg_order_progress'), 'order_id') }} and step = 'cancelled'
+    {{ touched_keys(ref('stg_order_progress'), 'order_id', "step = 'cancelled'") }}
     union
     select order_id from {{ rows_of_keys(ref('fct_orders'), 'session_id', 'touched_sessions') }} as orders
     union

@@ -14,8 +14,7 @@ with
 
 {% if is_incremental() %}
 touched as (
-    select distinct visitor_id from {{ ref('stg_marketing_touches') }}
-    where {{ is_new(ref('stg_marketing_touches')) }}
+    {{ touched_keys(ref('stg_marketing_touches'), 'visitor_id') }}
 ),
 {% endif %}
 

@@ -13,7 +13,7 @@ with
 
 {% if is_incremental() %}
 touched as (
-    select distinct product_id from ({{ touched_keys(ref('stg_stock_changes'), 'product_id') }}) as changed
+    {{ touched_keys(ref('stg_stock_changes'), 'product_id') }}
 ),
 {% endif %}
 

@@ -15,8 +15,7 @@ with
 
 {% if is_incremental() %}
 touched_orders as (
-    select distinct order_id from {{ ref('stg_orders_placed') }}
-    where {{ is_new(ref('stg_orders_placed')) }}
+    {{ touched_keys(ref('stg_orders_placed'), 'order_id') }}
 ),
 
 touched as (

@@ -1,0 +1,1 @@
+"""Landed events in the hands of a person: look at them, take them back, land them again."""
