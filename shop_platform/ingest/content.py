@@ -104,8 +104,8 @@ def _personal(row: Row) -> str | None:
     return None if taken is None else taken.decode()
 
 
-# What a person took back is compared too: it may be told again, and stays away. A value that PostgreSQL refuses cannot be
-# what landed.
+# What a person took back is compared too: it may be told again, and stays away. A value that PostgreSQL refuses cannot
+# be what landed.
 _DIFFERENT: LiteralString = """
 select n.place
 from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[])

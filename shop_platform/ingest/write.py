@@ -115,7 +115,7 @@ def _transaction(
 
 
 def _may_bury(batch: Batch) -> bool:
-    """Tell whether a batch has dead letters, or may turn out to have some: an id that comes again with other content."""
+    """Tell whether a batch has dead letters, or may turn out to have some (an id that is used again)."""
     if any(part.dead for part in batch.slices.values()):
         return True
     return any(rows.suspects or rows.others for rows in batch.topics.values())
