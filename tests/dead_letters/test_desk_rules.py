@@ -93,7 +93,7 @@ def test_a_value_that_is_still_invalid_is_refused_with_the_violation_and_not_sto
     letter_id, good = one_broken(wire)
     for value, said in (
         (b"", "no value"),
-        (as_json(good | {"data": {}}), "missing required field"),
+        (as_json(good | {"data": {}}), "`session_id` is missing"),
         (as_json(good)[:-1], "not a JSON document"),
         (as_json(good).replace(b'"page_type"', b'"huge": 1e400000, "page_type"'), "database_rejected"),
         (as_json(good | {"type": "shop.order.paid.v1"}), "belongs to topic"),
