@@ -206,10 +206,11 @@ def _sort_run(
             event = decode(message.value())
         except ContractViolation as violation:
             # Binary mode is found out here, because headers cost too much to be asked of every message.
+            headers = readable_headers(message)
             try:
-                event = contract.decode_by_headers(message.value(), readable_headers(message), topic, violation)
+                event = contract.decode_by_headers(message.value(), headers, topic, violation)
             except ContractViolation as last:
-                part.dead.append(dead_letter(message, last))
+                part.dead.append(dead_letter(message, last, headers))
                 continue
         seconds = event.time.timestamp()
         time_us = round(seconds * 1e6) if 0.0 <= seconds < EXACT_SECONDS else epoch_us(event.time)

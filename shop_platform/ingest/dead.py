@@ -17,6 +17,10 @@ _HOUR_US = 3600 * 1_000_000
 # The year 10000: a producer may claim any time for its message.
 _END_OF_TIME_MS = 253_402_300_800_000
 _ask_headers = methodcaller("headers")
+_STAND_IN: Headers = [("(unreadable: the name of a header is not UTF-8)", None)]
+# Messages that must not be asked again; held, so that no other one gets their id().
+_unreadable: dict[int, Message] = {}
+_MOST_UNREADABLE = 1_000
 
 
 class Message(Protocol):
@@ -61,15 +65,20 @@ def readable_headers(message: Message) -> Headers:
     confluent-kafka fails with a SystemError then, and crashes the process when it is asked again. `methodcaller`:
     a plain call that the interpreter has specialised does not even notice the error, and crashes at once.
     """
+    if id(message) in _unreadable:
+        return _STAND_IN
     try:
         return _ask_headers(message) or []
     except SystemError:
-        return [("(unreadable: the name of a header is not UTF-8)", None)]
+        if len(_unreadable) >= _MOST_UNREADABLE:
+            del _unreadable[next(iter(_unreadable))]
+        _unreadable[id(message)] = message
+        return _STAND_IN
 
 
-def dead_letter(message: Message, violation: ContractViolation) -> DeadLetter:
-    """Return the dead letter of ``message``: everything a later replay needs."""
-    headers = readable_headers(message)
+def dead_letter(message: Message, violation: ContractViolation, headers: Headers | None = None) -> DeadLetter:
+    """Return the dead letter of ``message``: everything a later replay needs. ``headers``: where they were asked for."""
+    headers = [*(readable_headers(message) if headers is None else headers)]
     kind, timestamp = message.timestamp()
     event_id, event_time = attribute(message.value(), headers)
     return DeadLetter(
