@@ -77,7 +77,7 @@ def readable_headers(message: Message) -> Headers:
 
 
 def dead_letter(message: Message, violation: ContractViolation, headers: Headers | None = None) -> DeadLetter:
-    """Return the dead letter of ``message``: everything a later replay needs. ``headers``: where they were asked for."""
+    """Return the dead letter of ``message``: everything a later replay needs; ``headers`` where they are known."""
     headers = [*(readable_headers(message) if headers is None else headers)]
     kind, timestamp = message.timestamp()
     event_id, event_time = attribute(message.value(), headers)
