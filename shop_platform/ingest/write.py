@@ -91,8 +91,9 @@ def _transaction(
     with connection.transaction():
         lock_positions(connection, expected)
         people = batch.people
-        keep_apart(connection, people, letters=careful or _may_bury(batch))
         retracted = anything_retracted(connection)
+        # The careful path, and the ids of retracted events, may find letters that nobody knows of yet.
+        keep_apart(connection, people, letters=careful or retracted or _may_bury(batch))
         outcomes = {place: _Outcome() for place in batch.slices}
         for topic in sorted(batch.topics):
             _land_topic(connection, batch, topic, outcomes, careful=careful, retracted=retracted)

@@ -6,6 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from psycopg import errors, sql
@@ -64,9 +65,7 @@ def restore(
         for topic, found in sorted(standing.items()):
             left = iter(found)
             while part := list(itertools.islice(left, chunk)):
-                report.restored += in_transaction(
-                    connection, lambda part=part, topic=topic: _chunk(connection, topic, part, actor, because)
-                )
+                report.restored += in_transaction(connection, partial(_chunk, connection, topic, part, actor, because))
     report.unchanged = max(len(selection.ids) - report.restored, 0)
     return report
 

@@ -7,6 +7,7 @@ import itertools
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from psycopg import errors, sql
@@ -88,9 +89,7 @@ def retract(
             report.expired += len(expired)
             ids = iter([event_id for event_id in found if event_id not in expired])
             while part := list(itertools.islice(ids, chunk)):
-                report.retracted += in_transaction(
-                    connection, lambda part=part, topic=topic: _chunk(connection, topic, part, actor, because)
-                )
+                report.retracted += in_transaction(connection, partial(_chunk, connection, topic, part, actor, because))
                 if progress:
                     progress(report.retracted)
     report.erasures = sum(kind.events for kind in report.kinds) - report.retracted - report.expired
