@@ -33,6 +33,13 @@ def _line(number: int = 1, **data: Any) -> dict[str, Any]:
     return told | {"discount": "0.00", "tax": "1.90"} | data
 
 
+def _amounts(price: str, nothing: str, *, total: str, quantity: int = 1) -> dict[str, Any]:
+    """An order of one line without tax, spelled with the decimals of its currency."""
+    line = _line(quantity=quantity, unit_price=price, discount=nothing, tax=nothing)
+    rest = dict.fromkeys(("discount", "shipping", "tax"), nothing)
+    return {"lines": [line], "subtotal": total, "total": total} | rest
+
+
 _HOSTILE = [
     e.product_created("desk", "2020-01-01 00:00"),
     # The header contradicts its lines, its own total, or takes off more than there is.
@@ -80,6 +87,22 @@ _HOSTILE = [
             e.customer_created(f"c{year}", f"{year}-01-01 11:00"),
             e.marketing_touched(f"visitor-of-s{year}", f"{year}-01-01 11:59"),
         )
+    ),
+    # Currencies whose smallest unit is not a hundredth.
+    *(
+        _told(e.order_placed(order, _DAY, customer_id="yuki"), currency="JPY", **_amounts(price, "0", total=price))
+        for order, price in (("yen", "1001"), ("yen-2", "1002"))
+    ),
+    _told(
+        e.order_placed("dinar", _DAY, customer_id="kai"),
+        currency="KWD",
+        **_amounts("1.234", "0.000", quantity=3, total="3.702"),
+    ),
+    _told(
+        e.refund_issued("dinar", _LATER),
+        currency="KWD",
+        amount="1.233",
+        lines=[{"line_number": 1, "product_id": "desk", "quantity": 1, "amount": "1.233"}],
     ),
     # One id for things of two owners.
     e.order_paid("total", _LATER, payment_id="same"),
@@ -192,3 +215,19 @@ def test_the_splits_of_a_day_add_up_whatever_was_told(hostile: Shop) -> None:
     )
     # 'no-lines' and 'cent' state more than their lines, 'twice-the-line' less; 'subtotal' was cancelled.
     assert beyond == [(Decimal("0.01"), Decimal(0)), (Decimal(0), Decimal("-4.10"))]
+
+
+def test_amounts_have_the_decimals_of_their_currency_and_two_at_least(hostile: Shop) -> None:
+    orders = hostile.rows(
+        "select order_id, cast(net_amount as text), cast(refunded_amount as text)"
+        " from marts.fct_orders where order_id in ('yen', 'dinar', 'usd') order by 1"
+    )
+    assert [(order, net) for order, net, _ in orders] == [("dinar", "3.702"), ("usd", "10.00"), ("yen", "1001.00")]
+    assert orders[0][2] == "1.233"
+    customers = hostile.rows(
+        "select customer_id, cast(average_order_value as text), cast(ltv_net_amount as text)"
+        " from marts.dim_customers where customer_id in ('kai', 'yuki') order by 1"
+    )
+    assert customers == [("kai", "3.702", "2.469"), ("yuki", "1002.00", "2003.00")]
+    day = "select cast(net_amount as text) from marts.kpi_daily where currency = 'KWD' order by date_day"
+    assert hostile.rows(day) == [("3.702",), ("-1.233",)]

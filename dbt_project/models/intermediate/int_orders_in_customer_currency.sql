@@ -32,12 +32,26 @@ select
     orders.order_date,
     orders.currency as order_currency,
     orders.customer_currency as currency,
-    {%- for amount in ['gross_amount', 'net_amount', 'refunded_amount', 'costed_revenue_amount', 'known_cost_amount'] %}
     {{
-        converted('orders.' ~ amount, 'orders.currency', 'orders.customer_currency', 'order_rates.rate_to_base',
+        converted('orders.gross_amount', 'orders.currency', 'orders.customer_currency', 'order_rates.rate_to_base',
             'customer_rates.rate_to_base')
-    }} as {{ amount }}{{ ',' if not loop.last }}
-    {%- endfor %}
+    }} as gross_amount,
+    {{
+        converted('orders.net_amount', 'orders.currency', 'orders.customer_currency', 'order_rates.rate_to_base',
+            'customer_rates.rate_to_base')
+    }} as net_amount,
+    {{
+        converted('orders.refunded_amount', 'orders.currency', 'orders.customer_currency', 'order_rates.rate_to_base',
+            'customer_rates.rate_to_base')
+    }} as refunded_amount,
+    {{
+        converted('orders.costed_revenue_amount', 'orders.currency', 'orders.customer_currency', 'order_rates.rate_to_base',
+            'customer_rates.rate_to_base')
+    }} as costed_revenue_amount,
+    {{
+        converted('orders.known_cost_amount', 'orders.currency', 'orders.customer_currency', 'order_rates.rate_to_base',
+            'customer_rates.rate_to_base')
+    }} as known_cost_amount
 from orders
 left join rates as order_rates
     on orders.currency = order_rates.currency and orders.order_date = order_rates.date_day
