@@ -6,17 +6,19 @@ They are landed as they are, past the contract at the door: they may have landed
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from shop_platform.events.currencies import MINOR_UNITS
 from shop_platform.local.postgres import EmbeddedPostgres
 from tests.conftest import _drop, _new_warehouse
 from tests.dbt import events as e
 from tests.dbt import events_orders as o
-from tests.dbt.project import Shop
+from tests.dbt.project import PROJECT, Shop
 from tests.dbt.random_shop import random_stream
 
 _DAY = "2026-03-01 10:00"
@@ -231,3 +233,10 @@ def test_amounts_have_the_decimals_of_their_currency_and_two_at_least(hostile: S
     assert customers == [("kai", "3.702", "2.469"), ("yuki", "1002.00", "2003.00")]
     day = "select cast(net_amount as text) from marts.kpi_daily where currency = 'KWD' order by date_day"
     assert hostile.rows(day) == [("3.702",), ("-1.233",)]
+
+
+def test_the_marts_know_the_smallest_units_that_the_contract_knows() -> None:
+    told = (PROJECT / "macros/reference/currencies.sql").read_text(encoding="utf-8")
+    listed = re.findall(r"^ +(\d): \[([^\]]*)\]", told, re.MULTILINE)
+    units = {code: int(digits) for digits, codes in listed for code in re.findall(r"[A-Z]{3}", codes)}
+    assert units == MINOR_UNITS
