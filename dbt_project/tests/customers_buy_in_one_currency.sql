@@ -7,7 +7,7 @@
     )
 }}
 
--- The lifetime sums of dim_customers would add different currencies for these customers.
+-- The lifetime sums of dim_customers are converted for these customers, at the rates of each order's day.
 select
     customers.customer_id,
     count(distinct orders.currency) as currencies

@@ -222,16 +222,21 @@ class _Demo:
             self.supervisor.wait_ready("dagster-daemon")
         self.supervisor.start(services.dashboard(self.settings))
         with self.steps.step("every asset and check materialized") as step:
-            outcome = wait_for_run(self.settings, run_id, on_event=step.show, timeout_seconds=_BUILD_SECONDS)
-            if not outcome.succeeded:
-                # It is no error of the command's: the stack stays up, and the run can be looked at and repeated there.
-                step.problem = (
-                    f"The Dagster run {run_id} ended as {outcome.status} at {', '.join(outcome.failed_steps) or '?'}:"
-                    f" {outcome.error or 'no error was recorded'}"
-                )
-                if not self.options.exit_after:
-                    step.problem += f"\nSee {self.settings.dagster_url}/runs/{run_id}"
-        return outcome.succeeded
+            # However it ends (at a data test, for example), it is no error of the command's: the stack stays up, serves
+            # what was built and alerts, and the run can be looked at and repeated there.
+            try:
+                outcome = wait_for_run(self.settings, run_id, on_event=step.show, timeout_seconds=_BUILD_SECONDS)
+            except ShopError as error:
+                step.problem = error.message
+            else:
+                if not outcome.succeeded:
+                    step.problem = (
+                        f"The Dagster run {run_id} ended as {outcome.status} at"
+                        f" {', '.join(outcome.failed_steps) or '?'}: {outcome.error or 'no error was recorded'}"
+                    )
+            if step.problem and not self.options.exit_after:
+                step.problem += f"\nSee {self.settings.dagster_url}/runs/{run_id}"
+        return not step.problem
 
     def _verify(self) -> int:
         console = self.steps.console

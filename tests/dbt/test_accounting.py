@@ -31,7 +31,28 @@ _BROKEN_BY = {
     "fct_refunds_tells_of_its_order_what_the_order_tells": ("update marts.fct_refunds set channel = 'other'", "fail"),
     "fct_payments_is_in_the_currency_of_its_order": ("update marts.fct_payments set currency = 'CHF'", "warn"),
     "fct_orders_is_paid_what_it_costs": ("update marts.fct_orders set paid_amount = paid_amount + 1", "warn"),
-    "fct_refunds_gives_back_no_more_than_was_paid": ("update marts.fct_refunds set amount = amount + 50", "warn"),
+    "fct_refunds_gives_back_no_more_than_was_paid": (
+        "update marts.fct_refunds set amount_in_order_currency = amount_in_order_currency + 50",
+        "warn",
+    ),
+    "fct_payments_names_the_currency_of_its_order": ("update marts.fct_payments set order_currency = 'CHF'", "fail"),
+    "customers_are_worth_their_orders": (
+        "update marts.dim_customers set gross_amount = gross_amount + 1, ltv_gross_amount = ltv_gross_amount + 1",
+        "fail",
+    ),
+    "fct_orders_amounts_are_known_or_said_not_to_be": (
+        "update marts.fct_orders set has_unconverted_amounts = true",
+        "fail",
+    ),
+    "fct_orders_equals_its_payments": (
+        "update marts.fct_payments set amount_in_order_currency = amount_in_order_currency + 1",
+        "fail",
+    ),
+    "fct_orders_states_what_its_lines_add_up_to": (
+        "update marts.fct_orders set gross_amount = gross_amount + 1, net_amount = net_amount + 1,"
+        " margin_amount = margin_amount + 1",
+        "warn",
+    ),
 }
 
 

@@ -168,12 +168,21 @@ def test_every_data_test_has_a_severity_and_a_warning_keeps_its_rows(_shop: Shop
         if test.config.store_failures:
             assert test.schema == "test_failures" and test.config.limit, test.name
     # What the shop tells and no model can mend. A new one needs a line in DECISIONS.md, "Tests".
-    warnings = {test.name for test in tests if test.config.severity.lower() == "warn"}
+    warning = [test for test in tests if test.config.severity.lower() == "warn"]
+    # A clock that is far off: its test returns nothing but days, so there is nothing to keep.
+    of_days = {test.name for test in tests if "_date_day__ref_dim_date_" in test.name}
+    assert len(of_days) > 20
+    warnings = {test.name for test in warning} - of_days
+    assert of_days <= {test.name for test in warning}
     assert warnings == {
         *("customers_buy_in_one_currency", "events_wait_for_their_order", "orders_change_status_as_they_may"),
         *("orders_in_a_currency_without_a_rate", "orders_use_the_listed_exchange_rates"),
         *("fct_inventory_levels_are_not_below_zero", "fct_orders_is_paid_what_it_costs"),
         *("fct_payments_is_in_the_currency_of_its_order", "fct_refunds_is_in_the_currency_of_its_order"),
-        "fct_refunds_gives_back_no_more_than_was_paid",
+        *("fct_refunds_gives_back_no_more_than_was_paid", "fct_refund_lines_stay_within_the_refunds"),
+        *("fct_orders_states_what_its_lines_add_up_to", "fct_orders_total_adds_up", "fct_orders_discount_within_gross"),
+        *("fct_order_lines_discount_within_gross", "fct_discounts_within_gross"),
+        *("fct_orders_refunds_stay_within_the_order", "kpi_daily_margin_speaks_for_no_more_than_was_sold"),
+        *("fct_orders_amounts_can_be_converted", "dim_customers_lifetime_values_are_known"),
     }
     assert warnings <= {test.name for test in tests if test.config.store_failures}

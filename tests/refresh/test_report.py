@@ -150,9 +150,10 @@ def test_every_name_the_refresher_reports_is_one_that_the_code_location_knows_an
     tests = warm.test()
     assert {done.name: done.message for done in tests if not done.succeeded} == {
         "fct_orders_equals_its_refunds": "Per order_id, fct_orders and fct_refunds add up to the same:"
-        " refunded_amount = amount. Broken by: order_id ord_1.",
-        "fct_orders_refunds_stay_within_the_order": "For every row of fct_orders: refunded_amount <= net_amount."
-        " Broken by: order_id ord_1.",
+        " coalesce(refunded_amount, known_refunded_amount) = amount_in_order_currency,"
+        " known_refunded_amount = amount_in_order_currency. Broken by: order_id ord_1.",
+        "fct_orders_refunds_stay_within_the_order": "For every row of fct_orders: coalesce(refunded_amount,"
+        " known_refunded_amount) <= net_amount + shipping_amount. Broken by: order_id ord_1.",
     }
     for model in warm.models.values():
         assert CHECK in graph["/".join(model.asset)]["checks"]

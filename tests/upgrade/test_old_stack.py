@@ -47,7 +47,10 @@ from tests.upgrade.old_stack import OldStack, restored
 
 pytestmark = pytest.mark.timeout(900)
 
-DEPLOYED: tuple[str, ...] = ()
+DEPLOYED: tuple[str, ...] = (
+    *("fct_order_lines", "fct_payments", "fct_refunds", "fct_discounts"),
+    *("fct_marketing_touches", "dim_product_history"),
+)
 """Marts whose SQL has changed since the stack was made: an upgrade builds them, and what reads them, whole once."""
 
 # What no recomputation could bring back: events, what came of each message, what readers were told.
@@ -157,7 +160,7 @@ def test_marts_go_on_from_where_they_stood_and_equal_their_recomputation(upgrade
     assert status == "cancelled"
     orders = dict(_rows(upgraded.settings, _ORDERS))
     assert orders.keys() == upgraded.orders_before.keys() | {"ord_1"}
-    if "fct_orders" not in DEPLOYED:
+    if not {"fct_orders", "fct_order_lines"} & set(DEPLOYED):
         # Not built anew: only what the events touched was written again.
         written = {order for order, by in upgraded.orders_before.items() if orders[order] != by}
         assert upgraded.cancelled in written and written < upgraded.orders_before.keys()

@@ -49,3 +49,17 @@
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
+
+
+{#- dbt's own warns of every column of the type numeric without a scale, with each build. Amounts are such on purpose: they
+    have the decimals of their currency (macros/portable/types.sql). -#}
+{% macro postgres__get_empty_schema_sql(columns) -%}
+    {%- for column in columns.values() if column['data_type'] is not defined -%}
+        {{ exceptions.column_type_missing(column_names=[column['name']]) }}
+    {%- endfor %}
+    select
+    {%- for column in columns.values() %}
+        cast(null as {{ column['data_type'] }}) as
+        {{ adapter.quote(column['name']) if column.get('quote') else column['name'] }}{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}

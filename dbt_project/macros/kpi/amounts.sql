@@ -14,7 +14,9 @@
         sum(known_cost_amount) as cost_amount,
         {{ whole_sum('net_amount_base') }} as revenue_amount_base,
         {{ whole_sum('total_amount_base') }} as total_amount_base,
-        {{ whole_sum(money('(costed_revenue_amount - known_cost_amount) * exchange_rate')) }} as margin_amount_base
+        {{
+            whole_sum(money(rounded_in_base('(costed_revenue_amount - known_cost_amount) * exchange_rate')))
+        }} as margin_amount_base
 {%- endmacro %}
 
 
@@ -79,4 +81,17 @@
 {#- Zero where the CTE has no row for the day; where it has one, its value, which may be unknown. -#}
 {% macro known_or_none(sums, column) -%}
     case when {{ sums }}.date_day is null then 0 else {{ sums }}.{{ column }} end
+{%- endmacro %}
+
+
+{#- The share `credit` (0 to 1) of an amount, rounded to the smallest unit of its currency; the whole is the whole, even of
+    an amount that is finer than its currency allows. -#}
+{% macro credited_amount(amount, credit, currency) -%}
+    case when {{ credit }} >= 1 then {{ amount }} else {{ rounded_in(amount ~ ' * ' ~ credit, currency) }} end
+{%- endmacro %}
+
+
+{#- The category of what belongs to no line. -#}
+{% macro unallocated() -%}
+    unallocated
 {%- endmacro %}

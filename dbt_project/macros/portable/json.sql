@@ -19,7 +19,7 @@
 
 
 {% macro json_money(key, column='data') -%}
-    cast({{ json_text(key, column) }} as {{ money_type() }})
+    {{ money('cast(' ~ json_text(key, column) ~ ' as ' ~ money_type() ~ ')') }}
 {%- endmacro %}
 
 {% macro json_integer(key, column='data') -%}

@@ -1,12 +1,24 @@
-{#- Wide enough that no sum over events which the contract accepts can overflow; an aggregate loses the scale, so every
-    mart casts back to this. -#}
+{#- Amounts have the decimals of their currency, two at least: 12.00 EUR, 1.234 KWD. PostgreSQL's numeric keeps the scale of
+    each value, so nothing is rounded that somebody did not round (`rounded_in`), and no sum can overflow. An engine with
+    decimals of a fixed scale takes four, the most that ISO 4217 knows. -#}
 {% macro money_type() -%}
-    numeric(24, 2)
+    {{ return(adapter.dispatch('money_type', 'shop')()) }}
 {%- endmacro %}
 
-{% macro money(expression) -%}
-    cast({{ expression }} as {{ money_type() }})
+{% macro default__money_type() -%}
+    numeric
 {%- endmacro %}
+
+
+{% macro money(expression) -%}
+    {{ return(adapter.dispatch('money', 'shop')(expression)) }}
+{%- endmacro %}
+
+{#- A sum has as many decimals as the finer of its parts. -#}
+{% macro default__money(expression) -%}
+    cast(({{ expression }}) + 0.00 as {{ money_type() }})
+{%- endmacro %}
+
 
 
 {#- part / whole with six decimals; null when there is no whole. -#}

@@ -15,6 +15,8 @@ select
     orders.tax_amount,
     orders.total_amount,
     orders.refunded_amount,
+    orders.known_refunded_amount,
+    orders.has_unconverted_amounts,
     orders.costed_revenue_amount,
     orders.known_cost_amount,
     places.customer_order_number

@@ -12,13 +12,14 @@ scored as (
     where erasures.customer_id is null
 ),
 
--- The key makes the order of equals a fixed one; amounts are ranked among customers who pay in the same currency.
+-- The key makes the order of equals a fixed one; amounts are ranked among customers who pay in the same currency, those
+-- that are not known below all others.
 fifths as (
     select
         *,
         ntile(5) over (order by last_order_date, customer_id) as recency_fifth,
         ntile(5) over (order by orders_count, customer_id) as frequency_fifth,
-        ntile(5) over (partition by currency order by net_amount, customer_id) as monetary_fifth
+        ntile(5) over (partition by currency order by net_amount nulls first, customer_id) as monetary_fifth
     from scored
 ),
 
@@ -44,7 +45,14 @@ weighed as (
 
 select
     customer_id,
-    {{ days_between('last_order_date', '(select max(order_date) from ' ~ ref('fct_orders') ~ ')') }} as recency_days,
+    -- One order that a wrong clock dated beyond dim_date must not make everybody's last one look old.
+    greatest(
+        {{
+            days_between('last_order_date', '(select max(order_date) from ' ~ ref('fct_orders')
+                ~ " where order_date <= cast('" ~ var('last_day') ~ "' as date))")
+        }},
+        0
+    ) as recency_days,
     rfm_recency,
     rfm_frequency,
     rfm_monetary,

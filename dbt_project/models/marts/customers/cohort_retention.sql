@@ -14,7 +14,7 @@ orders as (
         customer_id,
         currency,
         {{ month_start('order_date') }} as order_month,
-        net_amount - refunded_amount as net_amount
+        net_amount - known_refunded_amount as net_amount
     from {{ ref('int_counted_orders') }}
 ),
 
@@ -54,6 +54,9 @@ months as (
     select distinct month_start as order_month
     from {{ ref('dim_date') }}
     where month_start <= (select max(placed.order_date) from {{ ref('fct_orders') }} as placed)
+    union
+    -- Also those of an order that a wrong clock dated outside of dim_date: what counts is in some cohort.
+    select order_month from activity
 ),
 
 -- Months in which nobody of the cohort came back are rows too: a curve that leaves them out looks flatter than it is.
@@ -91,5 +94,5 @@ select
     orders_count,
     {{ money('net_amount') }} as net_amount,
     {{ money('cumulative_net_amount') }} as cumulative_net_amount,
-    {{ money('cumulative_net_amount / cohort_size') }} as cumulative_net_per_customer
+    {{ money(rounded_in('cumulative_net_amount / cohort_size', 'currency')) }} as cumulative_net_per_customer
 from grid

@@ -61,11 +61,13 @@ select
     case when erasures.customer_id is null then lifetimes.last_order_date end as last_order_date,
     coalesce(lifetimes.orders_count, 0) as orders_count,
     lifetimes.currency,
-    {{ money('coalesce(lifetimes.gross_amount, 0)') }} as gross_amount,
-    {{ money('coalesce(lifetimes.net_amount, 0)') }} as net_amount,
-    {{ money('coalesce(lifetimes.gross_amount, 0)') }} as ltv_gross_amount,
-    {{ money('coalesce(lifetimes.net_amount, 0)') }} as ltv_net_amount,
-    {{ money('lifetimes.ordered_net_amount / nullif(lifetimes.orders_count, 0)') }} as average_order_value,
+    {{ money('case when lifetimes.customer_id is null then 0 else lifetimes.gross_amount end') }} as gross_amount,
+    {{ money('case when lifetimes.customer_id is null then 0 else lifetimes.net_amount end') }} as net_amount,
+    {{ money('case when lifetimes.customer_id is null then 0 else lifetimes.gross_amount end') }} as ltv_gross_amount,
+    {{ money('case when lifetimes.customer_id is null then 0 else lifetimes.net_amount end') }} as ltv_net_amount,
+    {{
+        money(rounded_in('lifetimes.ordered_net_amount / nullif(lifetimes.orders_count, 0)', 'lifetimes.currency'))
+    }} as average_order_value,
     {{ money('coalesce(lifetimes.costed_revenue_amount, 0)') }} as costed_revenue_amount,
     {{ money('coalesce(lifetimes.cost_amount, 0)') }} as cost_amount,
     {{ money('coalesce(lifetimes.costed_revenue_amount - lifetimes.cost_amount, 0)') }} as margin_amount,

@@ -92,7 +92,10 @@ select
     coalesce(orders.new_customer_orders, 0) as new_customers,
     coalesce(sessions.sessions_count, 0) as sessions_count,
     coalesce(sessions.converting_sessions_count, 0) as converting_sessions_count,
-    {{ money('(orders.gross_amount - orders.discount_amount) / nullif(orders.orders_count, 0)') }}
+    {{
+        money(rounded_in('(orders.gross_amount - orders.discount_amount) / nullif(orders.orders_count, 0)',
+            'orders.currency'))
+    }}
         as average_order_value,
     {{ ratio('sessions.converting_sessions_count', 'sessions.sessions_count') }} as conversion_rate,
     {{ ratio('orders.orders_count - orders.new_customer_orders', 'orders.orders_count') }} as repeat_rate,

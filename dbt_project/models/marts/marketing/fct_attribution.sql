@@ -264,8 +264,8 @@ select
     cast(round(credited.credit_until, 6) - round(credited.credit_before, 6) as numeric(24, 6)) as weight,
     orders.currency,
     {{
-        money('round(orders.net_amount * credited.credit_until, 2)'
-            ~ ' - round(orders.net_amount * credited.credit_before, 2)')
+        money(credited_amount('orders.net_amount', 'credited.credit_until', 'orders.currency') ~ ' - '
+            ~ credited_amount('orders.net_amount', 'credited.credit_before', 'orders.currency'))
     }} as attributed_net_amount
 from credited
 inner join orders on credited.order_id = orders.order_id

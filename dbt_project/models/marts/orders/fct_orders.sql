@@ -48,28 +48,114 @@ lines as (
     select
         event_id,
         count(*) as lines_count,
-        sum(quantity) as units
+        sum(quantity) as units,
+        sum(quantity * unit_price) as gross_amount,
+        sum(discount_amount) as discount_amount,
+        sum(tax_amount) as tax_amount
     from {{ rows_to_build(ref('stg_order_lines'), 'order_id') }} as events
     group by event_id
 ),
 
-attempts as (
+orders as (
     select
         order_id,
-        status,
-        amount,
-        attempted_at,
+        currency as order_currency,
+        order_date
+    from placed
+    where telling <= 1
+),
+
+attempts as (
+    select
+        *,
         row_number() over (partition by order_id, payment_id order by attempted_at desc, event_id desc) as recency
     from {{ rows_to_build(ref('stg_payments'), 'order_id') }} as events
 ),
 
+refund_tellings as (
+    select
+        *,
+        row_number() over (partition by order_id, refund_id order by issued_at, event_id) as telling
+    from {{ rows_to_build(ref('stg_refunds'), 'order_id') }} as events
+),
+
+-- What was told to have been paid and given back, with the currency of the order.
+told as (
+    select
+        orders.order_id,
+        'payment' as kind,
+        attempts.status,
+        attempts.attempted_at,
+        attempts.amount,
+        attempts.currency,
+        orders.order_currency,
+        orders.order_date
+    from attempts
+    inner join orders on attempts.order_id = orders.order_id
+    where attempts.recency <= 1
+    union all
+    select
+        orders.order_id,
+        'refund' as kind,
+        'succeeded' as status,
+        refund_tellings.issued_at as attempted_at,
+        refund_tellings.amount,
+        refund_tellings.currency,
+        orders.order_currency,
+        orders.order_date
+    from refund_tellings
+    inner join orders on refund_tellings.order_id = orders.order_id
+    where refund_tellings.telling <= 1
+),
+
+days_of_rates as (
+    select
+        order_currency as currency,
+        order_date as date_day
+    from orders
+    union
+    {{ days_to_convert('told') }}
+),
+
+rates as (
+    {{ exchange_rates_on('days_of_rates') }}
+),
+
+in_order_currency as (
+    select
+        told.order_id,
+        told.kind,
+        told.status,
+        told.attempted_at,
+        {{
+            converted('told.amount', 'told.currency', 'told.order_currency', 'told_rates.rate_to_base',
+                'order_rates.rate_to_base')
+        }} as amount
+    from told
+    left join rates as told_rates on told.currency = told_rates.currency and told.order_date = told_rates.date_day
+    left join rates as order_rates
+        on told.order_currency = order_rates.currency and told.order_date = order_rates.date_day
+),
+
+-- An amount that could not be converted is in no sum; `unconverted_count` says so.
 payments as (
     select
         order_id,
         min(case when status = 'succeeded' then attempted_at end) as paid_at,
-        sum(case when status = 'succeeded' then amount end) as paid_amount
-    from attempts
-    where recency <= 1
+        sum(case when status = 'succeeded' then amount end) as known_amount,
+        sum(case when status = 'succeeded' and amount is null then 1 else 0 end) as unconverted_count
+    from in_order_currency
+    where kind = 'payment'
+    group by order_id
+),
+
+refunds as (
+    select
+        order_id,
+        sum(amount) as known_amount,
+        sum(case when amount is null then 1 else 0 end) as unconverted_count
+    from in_order_currency
+    where kind = 'refund'
     group by order_id
 ),
 
@@ -84,23 +170,6 @@ progress as (
     group by order_id
 ),
 
-tellings as (
-    select
-        order_id,
-        amount,
-        row_number() over (partition by order_id, refund_id order by issued_at, event_id) as telling
-    from {{ rows_to_build(ref('stg_refunds'), 'order_id') }} as events
-),
-
-refunds as (
-    select
-        order_id,
-        sum(amount) as refunded_amount
-    from tellings
-    where telling <= 1
-    group by order_id
-),
-
 -- The cost of a part of the order would make its margin look better than it is: all or nothing. For sums over orders,
 -- the lines whose cost is known stand beside it with what they brought in.
 costs as (
@@ -111,10 +180,6 @@ costs as (
         sum(case when cost_amount is not null then net_amount end) as costed_revenue_amount
     from {{ rows_to_build(ref('fct_order_lines'), 'order_id') }} as lines
     group by order_id
-),
-
-rates as (
-    {{ exchange_rates_on('(select currency, order_date as date_day from placed)') }}
 )
 
 select
@@ -145,8 +210,13 @@ select
     placed.shipping_amount,
     placed.tax_amount,
     placed.total_amount,
-    {{ money('coalesce(payments.paid_amount, 0)') }} as paid_amount,
-    {{ money('coalesce(refunds.refunded_amount, 0)') }} as refunded_amount,
+    -- Unknown when a part of it is in another currency that cannot be converted.
+    {{
+        money('case when coalesce(payments.unconverted_count, 0) = 0 then coalesce(payments.known_amount, 0) end')
+    }} as paid_amount,
+    {{
+        money('case when coalesce(refunds.unconverted_count, 0) = 0 then coalesce(refunds.known_amount, 0) end')
+    }} as refunded_amount,
     progress.cancelled_at is not null as is_cancelled,
     placed.placed_at,
     payments.paid_at,
@@ -166,8 +236,21 @@ select
     {{ money('coalesce(costs.costed_revenue_amount, 0)') }} as costed_revenue_amount,
     {{ money('coalesce(costs.known_cost_amount, 0)') }} as known_cost_amount,
     rates.rate_to_base as exchange_rate,
-    {{ money('(placed.gross_amount - placed.discount_amount) * rates.rate_to_base') }} as net_amount_base,
-    {{ money('placed.total_amount * rates.rate_to_base') }} as total_amount_base
+    {{
+        money(rounded_in_base('(placed.gross_amount - placed.discount_amount) * rates.rate_to_base'))
+    }} as net_amount_base,
+    {{ money(rounded_in_base('placed.total_amount * rates.rate_to_base')) }} as total_amount_base,
+    {{ money('coalesce(payments.known_amount, 0)') }} as known_paid_amount,
+    {{ money('coalesce(refunds.known_amount, 0)') }} as known_refunded_amount,
+    coalesce(payments.unconverted_count, 0) + coalesce(refunds.unconverted_count, 0) > 0 as has_unconverted_amounts,
+    (
+        placed.gross_amount <> coalesce(lines.gross_amount, 0)
+        or placed.discount_amount <> coalesce(lines.discount_amount, 0)
+        or placed.tax_amount <> coalesce(lines.tax_amount, 0)
+        or placed.total_amount
+        <> placed.gross_amount - placed.discount_amount + placed.shipping_amount + placed.tax_amount
+        or placed.discount_amount > placed.gross_amount
+    ) as has_contradicting_amounts
 from placed
 left join lines on placed.event_id = lines.event_id
 left join payments on placed.order_id = payments.order_id

@@ -20,7 +20,12 @@ touched as (
 {% endif %}
 
 placed as (
-    select distinct order_id from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
+    select
+        order_id,
+        currency as order_currency,
+        {{ day_in_tz('placed_at') }} as order_date,
+        row_number() over (partition by order_id order by placed_at, event_id) as telling
+    from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
 ),
 
 -- An attempt that was told twice (pending failure, then success) stands as it was told last. Within its order: if two
@@ -30,19 +35,45 @@ attempts as (
         *,
         row_number() over (partition by order_id, payment_id order by attempted_at desc, event_id desc) as recency
     from {{ rows_to_build(ref('stg_payments'), 'order_id') }} as events
+),
+
+standing as (
+    select
+        attempts.*,
+        placed.order_currency,
+        placed.order_date
+    from attempts
+    inner join placed on attempts.order_id = placed.order_id
+    where attempts.recency <= 1 and placed.telling <= 1
+),
+
+foreign_days as (
+    {{ days_to_convert('standing') }}
+),
+
+rates as (
+    {{ exchange_rates_on('foreign_days') }}
 )
 
 select
-    {{ surrogate_key(['attempts.order_id', 'attempts.payment_id']) }} as order_payment_id,
-    attempts.payment_id,
-    attempts.order_id,
-    attempts.attempted_at,
-    {{ day_in_tz('attempts.attempted_at') }} as payment_date,
-    attempts.method,
-    attempts.status,
-    attempts.failure_reason,
-    attempts.amount,
-    attempts.currency
-from attempts
-inner join placed on attempts.order_id = placed.order_id
-where attempts.recency <= 1
+    {{ surrogate_key(['standing.order_id', 'standing.payment_id']) }} as order_payment_id,
+    standing.payment_id,
+    standing.order_id,
+    standing.attempted_at,
+    {{ day_in_tz('standing.attempted_at') }} as payment_date,
+    standing.method,
+    standing.status,
+    standing.failure_reason,
+    standing.amount,
+    standing.currency,
+    standing.order_currency,
+    -- At the rates of the order's day, as everything of an order.
+    {{
+        money(converted('standing.amount', 'standing.currency', 'standing.order_currency', 'told_rates.rate_to_base',
+            'order_rates.rate_to_base'))
+    }} as amount_in_order_currency
+from standing
+left join rates as told_rates
+    on standing.currency = told_rates.currency and standing.order_date = told_rates.date_day
+left join rates as order_rates
+    on standing.order_currency = order_rates.currency and standing.order_date = order_rates.date_day

@@ -27,6 +27,7 @@ tellings as (
     select
         order_id,
         placed_at,
+        currency,
         channel,
         country,
         device,
@@ -54,6 +55,7 @@ refunds as (
 standing as (
     select
         refunds.*,
+        placed.currency as order_currency,
         placed.channel,
         placed.country,
         placed.device,
@@ -63,8 +65,20 @@ standing as (
     where refunds.telling <= 1
 ),
 
+days_of_rates as (
+    select
+        currency,
+        order_date as date_day
+    from standing
+    union
+    select
+        order_currency as currency,
+        order_date as date_day
+    from standing
+),
+
 rates as (
-    {{ exchange_rates_on('(select currency, order_date as date_day from standing)') }}
+    {{ exchange_rates_on('days_of_rates') }}
 )
 
 select
@@ -84,7 +98,18 @@ select
     standing.device,
     cancelled.order_id is not null as is_order_cancelled,
     -- At the rate of the order's day, so that what went out comes back at the same rate.
-    {{ money('standing.amount * rates.rate_to_base') }} as amount_base
+    {{ money(rounded_in_base('standing.amount * rates.rate_to_base')) }} as amount_base,
+    standing.order_currency,
+    {{
+        money(converted('standing.amount', 'standing.currency', 'standing.order_currency', 'rates.rate_to_base',
+            'order_rates.rate_to_base'))
+    }} as amount_in_order_currency,
+    {{
+        money(converted('standing.tax_amount', 'standing.currency', 'standing.order_currency', 'rates.rate_to_base',
+            'order_rates.rate_to_base'))
+    }} as tax_amount_in_order_currency
 from standing
 left join cancelled on standing.order_id = cancelled.order_id
 left join rates on standing.currency = rates.currency and standing.order_date = rates.date_day
+left join rates as order_rates
+    on standing.order_currency = order_rates.currency and standing.order_date = order_rates.date_day
