@@ -1,4 +1,4 @@
-"""Another time zone: one command rebuilds everything, also after an interruption, and no build of the old zone goes on."""
+"""Another time zone: one command rebuilds everything, also after an interruption; no build of the old zone goes on."""
 
 from __future__ import annotations
 
