@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import httpx
 import pytest
+import yaml
 
 from shop_platform.errors import ShopError
 from shop_platform.importing.run import ImportOptions, run_import
 from shop_platform.orchestration import after_import, names
 from shop_platform.orchestration.launch import RunOutcome
-from shop_platform.settings import load
+from shop_platform.settings import PROJECT_ROOT, load
 from tests.importing.files import SHOPIFY
 
 
@@ -65,8 +66,13 @@ def test_what_could_not_be_built_is_told_with_the_hour_at_which_it_will_be(dagst
 
 
 def test_the_marts_that_wait_for_the_night_are_the_ones_that_are_named():
-    from shop_platform.settings import PROJECT_ROOT
-
     marts = PROJECT_ROOT / "dbt_project" / "models" / "marts"
     nightly = {path.stem for path in marts.rglob("*.sql") if "tags=['nightly']" in path.read_text()}
     assert nightly and all(name in after_import.sentence(None, "UTC") for name in nightly)
+
+
+def test_the_documentation_tells_the_range_of_days_that_there_is():
+    days = yaml.safe_load((PROJECT_ROOT / "dbt_project" / "dbt_project.yml").read_text())["vars"]
+    told = (PROJECT_ROOT / "docs" / "import.md").read_text()
+    assert f"`dim_date` covers {days['first_day']} to {days['last_day']}" in told
+    assert f"`shop backfill` takes days from {names.FIRST_DAY} on" in told
