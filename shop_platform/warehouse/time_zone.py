@@ -7,6 +7,8 @@ from typing import Any
 import psycopg
 
 from shop_platform.errors import ShopError
+from shop_platform.settings import Role, Settings
+from shop_platform.warehouse.connect import connect
 
 Connection = psycopg.Connection[Any]
 
@@ -20,6 +22,16 @@ def require_shop_tz(connection: Connection, wanted: str) -> None:
         found = connection.execute("select message, advice from ops.shop_tz_refusal(%s, false)", [wanted]).fetchone()
         if found is not None and found[0] is not None:
             raise ShopError(str(found[0]), str(found[1]))
+
+
+def refuse_another_zone(settings: Settings, role: Role) -> None:
+    """Do as :func:`require_shop_tz` does before a service starts; of a server that is away nothing is known."""
+    try:
+        connection = connect(settings, role)
+    except ShopError:
+        return
+    with connection:
+        require_shop_tz(connection, settings.shop_tz)
 
 
 def stored_shop_tz(connection: Connection) -> str | None:

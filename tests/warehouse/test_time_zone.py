@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import psycopg
 import pytest
 
 from shop_platform.errors import ShopError
+from shop_platform.refresh.service import run_refresher
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.locks import transform_lock
@@ -30,7 +33,11 @@ def test_the_first_build_stores_the_zone_and_another_one_is_refused_with_the_com
         assert stored_shop_tz(connection) == "Europe/Berlin"
 
         # Whoever builds, and whatever starts.
-        for refused in (lambda: migrate(london), lambda: transform_lock(london).__enter__()):
+        for refused in (
+            lambda: migrate(london),
+            lambda: transform_lock(london).__enter__(),
+            lambda: run_refresher(london, threading.Event()),
+        ):
             with pytest.raises(ShopError, match=r"begin at midnight of Europe/Berlin") as error:
                 refused()
             assert "shop rebuild --shop-tz Europe/London" in error.value.hint
