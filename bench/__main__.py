@@ -8,9 +8,11 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from bench.ending import everything_ends_with_it
 from shop_platform.errors import ShopError
 
 PARTS = ("generator", "ingest", "warehouse", "plan", "demo")
@@ -21,11 +23,11 @@ _TOGETHER = {"ingest": ("ingest", "ingest_peers")}
 OUTPUT = Path(__file__).resolve().parent.parent / "build" / "bench.json"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the chosen parts; a part's earlier figures are replaced, the others stay."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", choices=PARTS + LONG_PARTS, help="one part instead of all")
-    only = parser.parse_args().only
+    only = parser.parse_args(arguments).only
     known = {row["name"]: row for row in json.loads(OUTPUT.read_text())} if OUTPUT.exists() else {}
     for part in _TOGETHER.get(only, (only,)) if only else PARTS:
         sys.stderr.write(f"measuring {part} …\n")
@@ -48,9 +50,19 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['name']:<36} {row['value']:>14,.6g} {row['unit']:<12}{against}"
 
 
-if __name__ == "__main__":
+def run_as_command(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Measure, and end with an exit code; whatever was started has ended before."""
     try:
-        raise SystemExit(main())
+        with everything_ends_with_it():
+            code = main(arguments)
     except ShopError as error:
         sys.stderr.write(f"bench: {error}\n")
-        raise SystemExit(error.exit_code) from None
+        code = error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("bench: ended, and everything that it had started; figures of whole parts are kept\n")
+        code = 130
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    run_as_command()

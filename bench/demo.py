@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from shop_platform.children import die_with_parent
 from shop_platform.errors import ShopError
 
 _AIM_SECONDS = 180.0
@@ -22,16 +23,22 @@ def run() -> list[dict[str, Any]]:
     folder.chmod(0o755)
     started = time.perf_counter()
     try:
-        completed = subprocess.run(
+        # By itself a demo ends everything on SIGTERM; one that is killed because this one was interrupted does not.
+        process = subprocess.Popen(
             [sys.executable, "-m", "shop_platform.cli", "demo", "--exit"],
             env=os.environ | {"SHOP_DATA_DIR": str(folder / "data")},
             stdout=sys.stderr,
-            check=False,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - only prctl and signal are called
         )
+        try:
+            code = process.wait()
+        finally:
+            process.terminate()
+            process.wait()
     finally:
         seconds = time.perf_counter() - started
         shutil.rmtree(folder, ignore_errors=True)
-    if completed.returncode != 0:
+    if code != 0:
         raise ShopError("`shop demo --exit` failed, so there is nothing to measure", "See its output above.")
     return [
         {

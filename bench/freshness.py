@@ -28,7 +28,7 @@ from shop_platform.errors import ShopError
 from shop_platform.generator.history import run_history
 from shop_platform.generator.runs import iso
 from shop_platform.ingest.until_end import ingest_until_end
-from shop_platform.local.ports import any_free
+from shop_platform.local.ports import Claims, any_free
 from shop_platform.local.processes import Supervisor
 from shop_platform.local.services import refresher
 from shop_platform.operations.dbt import run_dbt
@@ -76,21 +76,22 @@ def _history(settings: Settings) -> None:
 @contextlib.contextmanager
 def _keeping(path: str, settings: Settings) -> Iterator[None]:
     """Run what keeps the marts up to date while the block runs."""
-    supervisor = Supervisor(settings.data_dir / "logs")
+    supervisor, claims = Supervisor(settings.data_dir / "logs"), Claims()
     try:
         if path == "refresher":
             told_nobody = settings.model_copy(update={"refresh_report_seconds": 0})
             services = [refresher(told_nobody)]
         else:
-            code_ports = free_code_ports()
+            code_ports = free_code_ports(claims.take)
             prepare_home(settings, code_ports=code_ports)
-            services = dagster_services(settings, code_ports=code_ports, web_port=any_free())
+            services = dagster_services(settings, code_ports=code_ports, web_port=any_free(claims.take))
         for service in services:
             supervisor.start(service)
             supervisor.wait_ready(service.name)
         yield
     finally:
         supervisor.stop_all()
+        claims.close()
 
 
 def _at(settings: Settings, path: str, rate: int, marks: Iterator[str]) -> dict[str, list[float]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import psutil
 
+from shop_platform.children import die_with_parent
 from shop_platform.settings import Settings
 
 
@@ -20,6 +21,7 @@ def running_service(settings: Settings, processes: int = 1) -> Iterator[subproce
         [sys.executable, "-m", "shop_platform.cli", "ingest", "--processes", str(processes)],
         env=os.environ | settings.process_environment() | {"SHOP_INGEST_REPORT_SECONDS": "0"},
         stdin=subprocess.DEVNULL,
+        preexec_fn=die_with_parent(),  # noqa: PLW1509 - only prctl and signal are called
     )
     try:
         yield process

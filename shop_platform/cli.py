@@ -14,6 +14,7 @@ from shop_platform.errors import ShopError
 from shop_platform.importing.cli import import_file
 from shop_platform.operations.erase_cli import erase_customer
 from shop_platform.operations.retention_cli import remove_old
+from shop_platform.operations.rezone_cli import rebuild
 from shop_platform.orchestration.backfill_cli import backfill
 from shop_platform.orchestration.reload import reload
 from shop_platform.settings import Settings, get_settings
@@ -332,6 +333,7 @@ app.command("erase")(erase_customer)
 app.command("retention")(remove_old)
 app.command("backfill")(backfill)
 app.command("reload")(reload)
+app.command("rebuild")(rebuild)
 
 
 def _mount_generator() -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx
 
 from bench.peers.running import PeerFailedError, Running, cpu_seconds, peer_process
-from shop_platform.local.ports import any_free
+from shop_platform.local.patience import Patience, work_of
+from shop_platform.local.ports import Claims, any_free
+from shop_platform.local.processes import listeners, tree
 from shop_platform.settings import Settings
 
-_START_SECONDS = 90
 # The heap that Kafka's own start script gives a Connect worker.
 _JAVA = ("java", "-Xms256M", "-Xmx2G")
 # A sink's batches cannot be larger than what one poll brings.
@@ -38,7 +39,8 @@ def connect_peer(
 
     Raises :class:`PeerFailedError` when the worker does not come up or refuses the connector.
     """
-    port, name = any_free(), f"sink-{uuid.uuid4().hex[:8]}"
+    claims = Claims()
+    port, name = any_free(claims.take), f"sink-{uuid.uuid4().hex[:8]}"
     properties = folder / "worker.properties"
     properties.write_text(_WORKER.format(bootstrap=settings.kafka_bootstrap, folder=folder, plugins=plugins, port=port))
     command = [*_JAVA, "-cp", f"{jars}/*", "org.apache.kafka.connect.cli.ConnectStandalone", str(properties)]
@@ -47,11 +49,13 @@ def connect_peer(
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as rest,
     ):
         running = Running(process, folder / "stdout", 0.0, 0.0, lambda: _failure(rest, name))
-        deadline = time.monotonic() + _START_SECONDS
-        while not _answers(rest):
-            if process.poll() is not None or time.monotonic() > deadline:
+        patience = Patience(work_of(process.pid))
+        # Whoever else answers on that port is not this worker.
+        while not (_answers(rest) and listeners(port) & tree(process.pid)):
+            if process.poll() is not None or patience.spent():
                 raise PeerFailedError(f"Kafka Connect did not come up (exit {process.poll()})\n{running.tail()}")
             time.sleep(0.1)
+        claims.close()
         running.started_at, running.cpu_before = time.time(), cpu_seconds(process.pid) or 0.0
         answer = rest.post("/connectors", json={"name": name, "config": dict(connector)})
         if answer.status_code != httpx.codes.CREATED:

@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 from shop_platform.errors import ShopError
@@ -24,6 +26,29 @@ _AIVEN_SOURCE = "https://github.com/Aiven-Open/jdbc-connector-for-apache-kafka"
 
 class PeerUnavailableError(ShopError):
     """A peer cannot be had on this machine; the comparison goes on without it and says so."""
+
+
+prepared_parts: dict[tuple[str, ...], Path | PeerUnavailableError] = {}
+"""What this process has asked for: where it is, or why it cannot be had."""
+
+
+def _asked_once(make: Callable[..., Path]) -> Callable[..., Path]:
+    """Remember what a part is, or why it cannot be had: several tools need the same one, and asking takes minutes."""
+
+    @wraps(make)
+    def asked(*names: str) -> Path:
+        part = (make.__name__, *names)
+        if part not in prepared_parts:
+            try:
+                prepared_parts[part] = make(*names)
+            except PeerUnavailableError as error:
+                prepared_parts[part] = error
+        found = prepared_parts[part]
+        if isinstance(found, PeerUnavailableError):
+            raise found
+        return found
+
+    return asked
 
 
 def pinned_version(requirements: str, package: str) -> str:
@@ -52,6 +77,7 @@ def program(name: str) -> Path:
     return _HERE / "programs" / f"{name}.py"
 
 
+@_asked_once
 def python_environment(peer: str) -> Path:
     """Return the interpreter of ``peer``'s environment, made from its requirements when it is not there yet.
 
@@ -78,6 +104,7 @@ def connect_worker() -> Path:
     return _jars("worker")
 
 
+@_asked_once
 def connector(name: str) -> Path:
     """Return a plugin folder with the connector ``name``: ``aiven`` or ``debezium``.
 
@@ -100,6 +127,7 @@ def connector_version(name: str) -> str:
     return f"{own} (Connect {runtime})"
 
 
+@_asked_once
 def _jars(name: str) -> Path:
     pom = _HERE / "jars" / f"{name}.xml"
     folder = _CACHE / "connect" / f"{name}-{_fingerprint(pom.read_bytes())}" / name

@@ -18,8 +18,8 @@ import psutil
 from bench.peers.figures import started_at
 from shop_platform.children import die_with_parent
 from shop_platform.errors import ShopError
+from shop_platform.local.patience import Patience, work_of
 
-_START_SECONDS = 180
 _STOP_SECONDS = 15
 _TAIL_LINES = 6
 # A peer must not see the platform's settings, nor the interpreter that runs the measurement.
@@ -95,9 +95,9 @@ def python_peer(python: Path, program: Path, order: Mapping[str, Any], folder: P
             process.stdin.write(json.dumps(order).encode() + b"\n")
             process.stdin.flush()
         running = Running(process, folder / "stderr", 0.0, 0.0)
-        deadline = time.monotonic() + _START_SECONDS
+        patience = Patience(work_of(process.pid))
         while (began := started_at((folder / "stdout").read_text(errors="replace"))) is None:
-            if process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or patience.spent():
                 raise PeerFailedError(f"{program.stem} did not begin to read (exit {process.poll()})\n{running.tail()}")
             time.sleep(0.02)
         running.started_at, running.cpu_before = began, cpu_seconds(process.pid) or 0.0

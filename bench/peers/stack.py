@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
@@ -22,7 +20,7 @@ from shop_platform.errors import ShopError
 from shop_platform.generator.history import run_history
 from shop_platform.ingest.lag import end_offsets
 from shop_platform.ingest.topics import ensure_topics
-from shop_platform.local.ports import any_free
+from shop_platform.local.ports import Claims, any_free
 from shop_platform.local.postgres import ADMIN, EmbeddedPostgres
 from shop_platform.settings import Role, Settings, load
 from shop_platform.warehouse.connect import connect
@@ -65,25 +63,26 @@ def comparison_stage(*, days: int, seed: int) -> Iterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="shop-bench-peers-"))
     folder.chmod(0o755)
     (folder / "kafka").mkdir()
-    server = EmbeddedPostgres(folder / "pgdata", any_free(), _PASSWORD, folder / "postgres.log")
+    claims = Claims()
+    server = EmbeddedPostgres(folder / "pgdata", any_free(claims.take), _PASSWORD, folder / "postgres.log")
     try:
-        with _terminated_like_interrupted():
-            server.start()
-            _record_commit_times(server)
-            with start_real_kafka(folder / "kafka") as kafka:
-                settings = load(
-                    data_dir=folder / "data", pg_host="127.0.0.1", pg_port=server.port, kafka_bootstrap=kafka.bootstrap
-                )
-                ensure_topics(settings, retention_ms=-1)
-                run_history(settings, days=days, seed=seed)
-                _empty_other_topics(settings)
-                _require_durable(settings)
-                assert server.process is not None
-                yield Stage(settings, folder, server.process.pid, *_content(settings))
+        server.start()
+        _record_commit_times(server)
+        with start_real_kafka(folder / "kafka") as kafka:
+            settings = load(
+                data_dir=folder / "data", pg_host="127.0.0.1", pg_port=server.port, kafka_bootstrap=kafka.bootstrap
+            )
+            ensure_topics(settings, retention_ms=-1)
+            run_history(settings, days=days, seed=seed)
+            _empty_other_topics(settings)
+            _require_durable(settings)
+            assert server.process is not None
+            yield Stage(settings, folder, server.process.pid, *_content(settings))
     except RealKafkaError as error:
         raise ShopError(f"Apache Kafka did not start: {error}", "Its log went with its folder; try again.") from error
     finally:
         server.stop()
+        claims.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -168,17 +167,3 @@ def _content(settings: Settings) -> tuple[int, int, int]:
         return messages, landable, len(ids)
     finally:
         consumer.close()
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Turn SIGTERM into Ctrl-C, so that the servers end either way."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

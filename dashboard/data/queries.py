@@ -195,6 +195,12 @@ def reconciled(warehouse: Warehouse) -> Reconciled | None:
     return Reconciled(**rows[0]) if rows else None
 
 
+def shop_tz(warehouse: Warehouse) -> str | None:
+    """Return the zone by whose midnights the marts were cut into days, ``None`` before the first build."""
+    rows = warehouse.query("select shop_tz from ops.warehouse_identity")
+    return str(rows[0]["shop_tz"]) if rows else None
+
+
 def ping(warehouse: Warehouse) -> None:
     """Raise when the warehouse does not answer."""
     warehouse.query("select 1 as one")

@@ -46,6 +46,11 @@ class Reader:
         """Return the present moment in the shop's time zone."""
         return self._clock().astimezone(self.time_zone)
 
+    def _follow_zone(self) -> None:
+        """Count days as the marts were built: they may have been rebuilt in another zone since this process started."""
+        if zone := self._cache.get("shop_tz", lambda: queries.shop_tz(self._warehouse)):
+            self.time_zone = ZoneInfo(zone)
+
     def today(self) -> date:
         """Return the shop's current business day."""
         return self.now().date()
@@ -75,6 +80,7 @@ class Reader:
         coverage = self.coverage()
         if coverage is None:
             return None
+        self._follow_zone()
         today = self.today()
         wanted = selection.comparison_period(today)
         covered = wanted is not None and wanted.start >= coverage.first_day

@@ -12,7 +12,7 @@ from shop_platform.events.decode import CONTRACT, Contract, ContractViolation
 from shop_platform.importing.amounts import AmountsError, split_refunds
 from shop_platform.importing.contract import Building
 from shop_platform.importing.ids import event_id
-from shop_platform.importing.money import cents_of
+from shop_platform.importing.money import amounts_in, cents_of
 from shop_platform.importing.orders import COMPUTED, Order
 from shop_platform.importing.plan import PLACED, REFUND, EventRule, Plan
 from shop_platform.importing.records import Entity, Problem, Row, Scope, ValueProblemError, shorten
@@ -56,6 +56,20 @@ class _Draft:
 
 def build(plan: Plan, entity: Entity, contract: Contract = CONTRACT) -> Built:
     """Return the events of ``entity``. Pure: the same rows and the same map give the same bytes."""
+    with amounts_in(_currency(plan, entity)):
+        return _build(plan, entity, contract)
+
+
+def _currency(plan: Plan, entity: Entity) -> str:
+    """Return the currency by which the entity's amounts are read; one that cannot be found is told with its event."""
+    try:
+        found = plan.currency.find(Scope(entity)) if plan.currency else None
+    except ValueProblemError:
+        found = None
+    return str(found.value) if found else ""
+
+
+def _build(plan: Plan, entity: Entity, contract: Contract) -> Built:
     built = Built(entity)
     built.problems += [Problem(row.number, row.problem) for row in entity.rows if row.problem]
     if built.problems:
@@ -107,7 +121,12 @@ def _draft(rule: EventRule, scope: Scope, problems: list[Problem]) -> _Draft | N
         problems.append(Problem(time.row, "is a date, not a time", time.column, time.raw, rule.type, "time"))
     if len(problems) > before or time is None:
         return None
-    return _Draft(rule, scope, time.value, data, cents_of(refund.value) if refund else 0)
+    try:
+        cents = cents_of(refund.value) if refund else 0
+    except ValueError as error:  # a constant of the map, which knows no currency
+        problems.append(Problem(scope.row, str(error), refund.column if refund else "", "", rule.type, "refund"))
+        return None
+    return _Draft(rule, scope, time.value, data, cents)
 
 
 def _found(rule: EventRule, scope: Scope, name: str, problems: list[Problem]) -> Found | None:

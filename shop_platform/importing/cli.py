@@ -26,24 +26,39 @@ def import_file(
     rejects: Annotated[
         Path | None, typer.Option(help="Where --skip-failing writes them. Default: FILE.rejects beside the file.")
     ] = None,
+    build: Annotated[
+        bool, typer.Option("--build/--no-build", help="Have Dagster build every mart, and wait for it.")
+    ] = True,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
 ) -> None:
     """Import a shop's history from a file, through Kafka like every other event. Importing twice lands once.
 
-    Exit code 0: everything was sent (or could be), 1: rows fail, 2: the map, the file or a column is wrong.
+    Ends when every mart is built, those that otherwise wait for the night too, or says what comes when. Exit code 0:
+    everything was sent (or could be), 1: rows fail, 2: the map, the file or a column is wrong.
     """
     from shop_platform.importing.run import ImportOptions, run_import
     from shop_platform.local.screen import progress_bar
     from shop_platform.settings import get_settings
     from shop_platform.signals import stop_on_signals
 
+    settings = get_settings()
     options = ImportOptions(file, map_, format_, dry_run, skip_failing, rejects)
     with stop_on_signals() as stop:
-        report = run_import(
-            get_settings(), options, phase=lambda label: progress_bar(label, enabled=not json_), stop=stop
-        )
-    if json_:
-        sys.stdout.write(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n")
-    else:
+        report = run_import(settings, options, phase=lambda label: progress_bar(label, enabled=not json_), stop=stop)
+    if not json_:
         sys.stdout.writelines(line + "\n" for line in report.lines(_SHOWN))
+        sys.stdout.flush()
+    document = report.as_dict()
+    if report.sent and not report.interrupted:
+        from shop_platform.orchestration.after_import import build_everything, sentence
+
+        built = None
+        if build:
+            with progress_bar("building every mart", enabled=not json_) as progress:
+                built = build_everything(settings, progress)
+        document["build"] = built
+        if not json_:
+            sys.stdout.write(sentence(built, settings.shop_tz) + "\n")
+    if json_:
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     raise typer.Exit(report.exit_code)

@@ -1,19 +1,37 @@
-"""Money as text and as cents, and cents shared out so that nothing is lost (pure)."""
+"""Money as text and in the smallest units of its currency, and amounts shared out so that nothing is lost (pure)."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from decimal import ROUND_HALF_UP, Decimal
 
-_PLAIN = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]{2}")
+from shop_platform.events.currencies import minor_units
+
+_PLAIN = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]{2,4}))?")
+_LEAST_DECIMALS = 2
+_decimals: ContextVar[int] = ContextVar("decimals of the amounts at hand", default=2)
 
 
-def parse_money(text: str, *, decimal: str = ".", thousands: str = "", rounds: bool = False) -> int:
+@contextlib.contextmanager
+def amounts_in(currency: str) -> Iterator[None]:
+    """Let every amount of the block be of ``currency``: a "cent" is then its smallest unit, a yen or a thousandth."""
+    before = _decimals.set(minor_units(currency))
+    try:
+        yield
+    finally:
+        _decimals.reset(before)
+
+
+def parse_money(
+    text: str, *, decimal: str = ".", thousands: str = "", rounds: bool = False, in_cents: bool = False
+) -> int:
     """Return cents. ``decimal`` and ``thousands`` are the separators; thousands must stand before three digits.
 
-    Raises :class:`ValueError` with a sentence when ``text`` is no amount, or has more than two decimals that are not
-    zero and ``rounds`` is false (true: half up).
+    ``in_cents``: the text counts cents itself. Raises :class:`ValueError` with a sentence when ``text`` is no amount,
+    or has more decimals that are not zero than its currency and ``rounds`` is false (true: half up).
     """
     text = text.strip().replace("\u2212", "-")
     negative, digits = text.startswith("-"), text.removeprefix("-").strip()
@@ -25,10 +43,15 @@ def parse_money(text: str, *, decimal: str = ".", thousands: str = "", rounds: b
         whole = first + "".join(groups)
     if not _digits(whole) or (point and not _digits(fraction)):
         raise ValueError(f"is not an amount with the decimal sign '{decimal}'" + _other_sign(digits, decimal))
-    if len(fraction.rstrip("0")) > 2 and not rounds:
-        raise ValueError("has more than two decimals; `money: {round: true}` rounds half up")
-    cents = int((Decimal(f"{whole}.{fraction or 0}") * 100).quantize(Decimal(1), ROUND_HALF_UP))
+    decimals = 0 if in_cents else _decimals.get()
+    if len(fraction.rstrip("0")) > decimals and not rounds:
+        raise ValueError(f"has more than {_counted(decimals)}; `money: {{round: true}}` rounds half up")
+    cents = int((Decimal(f"{whole}.{fraction or 0}").scaleb(decimals)).quantize(Decimal(1), ROUND_HALF_UP))
     return -cents if negative else cents
+
+
+def _counted(decimals: int) -> str:
+    return "two decimals" if decimals == 2 else f"{decimals} decimals"
 
 
 def _digits(text: str) -> bool:
@@ -41,16 +64,23 @@ def _other_sign(digits: str, decimal: str) -> str:
 
 
 def format_money(cents: int) -> str:
-    """Return the contract's text of an amount, ``-?digits.dd``."""
-    whole, rest = divmod(abs(cents), 100)
-    return f"{'-' if cents < 0 else ''}{whole}.{rest:02d}"
+    """Return the contract's text of an amount: with the decimals of its currency, and two zeros where it has none."""
+    decimals = _decimals.get()
+    whole, rest = divmod(abs(cents), 10**decimals)
+    fraction = f"{rest:0{decimals}d}" if decimals else ""
+    return f"{'-' if cents < 0 else ''}{whole}.{fraction.ljust(_LEAST_DECIMALS, '0')}"
 
 
 def cents_of(text: str) -> int:
     """Return the cents of an amount in the contract's text. Raises :class:`ValueError` for any other text."""
-    if not _PLAIN.fullmatch(text):
+    found = _PLAIN.fullmatch(text)
+    if found is None:
         raise ValueError("is not an amount")
-    return int(text.replace(".", ""))
+    sign, whole, fraction = found[1], found[2], found[3] or ""
+    decimals = _decimals.get()
+    if len(fraction.rstrip("0")) > decimals:
+        raise ValueError(f"has more than {_counted(decimals)}")
+    return int(f"{sign}{whole}{fraction[:decimals].ljust(decimals, '0')}")
 
 
 def apportion(amount: int, weights: Sequence[int]) -> list[int]:

@@ -153,7 +153,11 @@ def _cents(value: Value, scope: Scope, where: str, problems: list[Problem]) -> i
         return None
     if found is None:
         return None
-    cents = cents_of(found.value)
+    try:
+        cents = cents_of(found.value)
+    except ValueError as error:  # a constant of the map, which knows no currency
+        problems.append(_problem(found, str(error), where))
+        return None
     if cents < 0:
         problems.append(_problem(found, "is negative", where))
     return cents

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class Plan:
     is_left_out: Condition
     order: OrderRule | None
     events: tuple[EventRule, ...]
+    currency: Value | None
     uses: tuple[Use, ...]
 
 
@@ -72,7 +73,17 @@ def read_plan(path: Path) -> Plan:
         compiler.uses.append(Use(spec.order.each, ".order.each", optional=False))
     left_out = condition(compiler, spec.leave_out, ".leave_out") if spec.leave_out else (lambda _: False)
     events = tuple(_event(compiler, event, f".events[{index}]") for index, event in enumerate(spec.events))
-    return Plan(document, spec.source, spec.group_by, spec.csv, left_out, order, events, tuple(compiler.uses))
+    return Plan(
+        document, spec.source, spec.group_by, spec.csv, left_out, order, events, _currency(events), tuple(compiler.uses)
+    )
+
+
+def _currency(events: Sequence[EventRule]) -> Value | None:
+    """Return how the currency of an entity's amounts is found: that of the first event that has one for the entity."""
+    found = [
+        rule for event in events if event.items is None for name, _, rule in event.data.fields if name == "currency"
+    ]
+    return next((rule for rule in found if isinstance(rule, Value)), None)
 
 
 def _event(compiler: Compiler, spec: EventSpec, at: str) -> EventRule:

@@ -34,6 +34,7 @@ class ImportReport:
     rejects: str | None = None
     interrupted: bool = False
     seconds: float = 0.0
+    shop_tz: str = ""
 
     def note(self, problems: list[Problem]) -> None:
         """Count problems and keep the first thousand."""
@@ -75,6 +76,8 @@ class ImportReport:
                 f"{self.failing_entities:,} of {self.entities:,} entities ({self.failing_rows:,} rows) fail,"
                 f" for {self.problems:,} reasons"
             )
+        if self.events and self.shop_tz:
+            yield f"Business days begin at midnight of {self.shop_tz} (SHOP_SHOP_TZ)."
         yield self._outcome()
 
     def _outcome(self) -> str:

@@ -73,8 +73,8 @@ def run_import(
     kind = format_of(options.file, options.format)
     job = _Job(
         plan, open_source(options.file, kind, plan),
-        ImportReport(str(options.file), kind, str(options.map), options.dry_run), phase, stop or threading.Event(),
-        contract_of(settings),
+        ImportReport(str(options.file), kind, str(options.map), options.dry_run, shop_tz=settings.shop_tz), phase,
+        stop or threading.Event(), contract_of(settings),
     )  # fmt: skip
     report, as_checked = job.report, _state(options.file)
     _check(job, options)

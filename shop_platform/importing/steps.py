@@ -70,11 +70,13 @@ def to_country(text: str) -> str:
     return code
 
 
-def _money(decimal: str = ".", thousands: str = "", round: str = "false") -> Step:
+def _money(decimal: str = ".", thousands: str = "", round: str = "false", unit: str = "") -> Step:
+    if unit not in {"", "cents"}:
+        raise StepMistakeError("unit is cents, or left out")
     if len(decimal) != 1 or len(thousands) > 1 or decimal == thousands:
         raise StepMistakeError("decimal and thousands are one character each, and not the same")
-    rounds = to_boolean(round)
-    return lambda text: format_money(parse_money(text, decimal=decimal, thousands=thousands, rounds=rounds))
+    told: dict[str, Any] = {"decimal": decimal, "thousands": thousands, "rounds": to_boolean(round)}
+    return lambda text: format_money(parse_money(text, **told, in_cents=unit == "cents"))
 
 
 def _time(format: str | None = None, zone: str | None = None) -> Step:
@@ -152,7 +154,7 @@ _WITH_NAMED: dict[str, tuple[Callable[..., Step], tuple[str, ...]]] = {
     "code": (lambda lead="": lambda text: to_code(text, lead), ("lead",)),
     "date": (_date, ("format",)),
     "hash": (_hashed, ("length", "salt")),
-    "money": (_money, ("decimal", "thousands", "round")),
+    "money": (_money, ("decimal", "thousands", "round", "unit")),
     "time": (_time, ("format", "zone")),
 }
 STEP_NAMES = tuple(sorted({*_WITHOUT, *_WITH_TEXT, *_WITH_TABLE, *_WITH_NAMED}))

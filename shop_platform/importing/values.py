@@ -154,7 +154,10 @@ class Compiler:
         named = _joined(columns)
 
         def add(scope: Scope) -> Found | None:
-            total = format_money(sum(cents_of(each.value) for part in parts for each in part(scope)))
+            try:
+                total = format_money(sum(cents_of(each.value) for part in parts for each in part(scope)))
+            except ValueError as error:  # a constant of the map, which knows no currency
+                raise ValueProblemError(str(error), scope.row, named) from None
             return Found(total, scope.row, named, total)
 
         return Value(add, named)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -135,6 +136,17 @@ def services_alive(settings: Settings) -> bool:
     """Tell whether a continuous ingest service has given a sign of life lately."""
     with connect(settings, Role.INGEST) as connection:
         return alive_services(connection) > 0
+
+
+def alive_processes(settings: Settings) -> set[int]:
+    """Return the processes of this host that run a continuous ingest service and gave a sign of life lately."""
+    with connect(settings, Role.INGEST) as connection:
+        rows = connection.execute(
+            "select writer from ops.ingest_services where heartbeat_at > now() - make_interval(secs => %s)",
+            [ALIVE_WITHIN_SECONDS],
+        ).fetchall()
+    named = [str(writer).rsplit(":", 2) for (writer,) in rows]
+    return {int(pid) for host, pid, _ in named if host == socket.gethostname()}
 
 
 def alive_services(connection: Connection) -> int:

@@ -17,7 +17,7 @@ import httpx
 from psycopg import sql
 
 from shop_platform.errors import ShopError
-from shop_platform.local.ports import first_free, preferred
+from shop_platform.local.ports import Claims, first_free, preferred
 from shop_platform.local.processes import Service
 from shop_platform.settings import PROJECT_ROOT, Role, Settings
 from shop_platform.warehouse.connect import connect
@@ -28,7 +28,7 @@ USER = "admin"
 _ROLE = "airflow"
 _PREFERRED_PORTS = {"api": 8080, "worker_logs": 8793, "trigger_logs": 8794}
 _PLACE = 10  # in a range of ports: after the stack's own services
-_MIGRATE_SECONDS = 300
+_MIGRATE_SECONDS = 3600
 _CONNECTIONS = 60
 
 
@@ -84,15 +84,18 @@ class AirflowHome:
         self._write(path.name, made)
         return made
 
-    def ports(self) -> dict[str, int]:
-        """Return the loopback ports: those of the last start, where they are free, else the next ones."""
+    def ports(self, claims: Claims) -> dict[str, int]:
+        """Return the loopback ports, which are in ``claims`` from then on: those of the last start where they are free.
+
+        Else the next ones; what another process has claimed counts as taken.
+        """
         path = self.folder / "ports.json"
         wanted = preferred(_PREFERRED_PORTS, place=_PLACE) | (
             json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         )
         chosen: dict[str, int] = {}
         for name, port in wanted.items():
-            chosen[name] = first_free(int(port), taken=set(chosen.values()))
+            chosen[name] = first_free(int(port), taken=set(chosen.values()), claim=claims.take)
         self._write(path.name, chosen)
         return chosen
 
@@ -159,9 +162,10 @@ class AirflowHome:
                 command(part),
                 variables,
                 ready=_healthy(url, reported),
-                ready_within_seconds=300,
+                waits_for=f"{url} to report its health",
                 stop_within_seconds=30,
                 url=url if reported is None else None,
+                port=ports["api"] if reported is None else None,
             )
             for part, reported in parts
         ]
@@ -191,7 +195,7 @@ def _healthy(url: str, part: str | None) -> Callable[[], bool]:
 
     def check() -> bool:
         try:
-            health = httpx.get(f"{url}/api/v2/monitor/health", timeout=5).raise_for_status().json()
+            health = httpx.get(f"{url}/api/v2/monitor/health", timeout=30).raise_for_status().json()
         except (httpx.HTTPError, ValueError):
             return False
         return part is None or health[part]["status"] == "healthy"

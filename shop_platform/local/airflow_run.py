@@ -18,6 +18,7 @@ import psutil
 
 from shop_platform.errors import ShopError
 from shop_platform.local.airflow import DAGS, USER, AirflowHome
+from shop_platform.local.ports import Claims
 from shop_platform.local.processes import Supervisor
 from shop_platform.orchestration import names
 from shop_platform.settings import Settings, load
@@ -65,7 +66,8 @@ def running(home: AirflowHome) -> Iterator[RunningAirflow]:
     :class:`ShopError` when a process does not come up.
     """
     end_leftovers(home.folder)
-    api_server, *rest = home.services(home.ports())
+    claims = Claims()
+    api_server, *rest = home.services(home.ports(claims))
     logs = home.folder / "processes"
     # Two supervisors, because the others still report to the API server while they end.
     server, others = Supervisor(logs), Supervisor(logs)
@@ -81,6 +83,7 @@ def running(home: AirflowHome) -> Iterator[RunningAirflow]:
         others.stop_all()
         server.stop_all()
         end_leftovers(home.folder)
+        claims.close()
 
 
 def end_leftovers(folder: Path) -> int:

@@ -41,7 +41,7 @@ _REFRESH_SECONDS = 2.0
 _LIVE_BEFORE_VERIFY_SECONDS = 8.0
 # What a child does for the platform, where its name says how.
 _CALLED = {"broker": KAFKA}
-# A run that takes longer is left to itself: Dagster ends what hangs.
+# A run in which nothing happens for longer is left to itself: Dagster ends what hangs.
 _BUILD_SECONDS = 3600
 
 

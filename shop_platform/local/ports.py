@@ -80,20 +80,27 @@ class Claims:
         self._held.clear()
 
 
-def any_free() -> int:
+def any_free(claim: Callable[[int], bool] = lambda _port: True) -> int:
     """Return a port that is free right now: the next one of SHOP_LOCAL_PORTS, or one that the system chooses.
 
-    One that the system chose may be given to an outgoing connection before it is bound; one of a range is not.
+    ``claim`` gets it or has it passed over (:class:`Claims`): without one, whoever asks before it is bound is given it
+    too. One that the system chose may be given to an outgoing connection before it is bound; one of a range is not.
     """
     ports = port_range()
-    if ports is None:
+    candidates = _chosen_by_the_system() if ports is None else itertools.islice(_rotation(ports), len(ports))
+    for port in candidates:
+        if is_free(port) and claim(port):
+            return port
+    where = f"of {RANGE_VARIABLE}={os.environ[RANGE_VARIABLE]} " if ports else ""
+    raise ShopError(f"No port {where}is free", "Give it more of them." if ports else "End programs that hold ports.")
+
+
+def _chosen_by_the_system() -> Iterator[int]:
+    for _ in range(_ATTEMPTS):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-    for port in itertools.islice(_rotation(ports), len(ports)):
-        if is_free(port):
-            return port
-    raise ShopError(f"No port of {RANGE_VARIABLE}={os.environ[RANGE_VARIABLE]} is free", "Give it more of them.")
+            port = int(probe.getsockname()[1])
+        yield port
 
 
 def preferred(defaults: Mapping[str, int], *, place: int = 0) -> dict[str, int]:

@@ -6,8 +6,9 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import psutil
 
 from shop_platform.children import SUPERVISED_VARIABLE, Restarts, die_with_parent
 from shop_platform.errors import ShopError
+from shop_platform.local.patience import STILL_SECONDS, Patience, work_of
 from shop_platform.warehouse.service_events import ENDED, FROZEN, STARTED, ServiceEvent
 
 _TAIL_LINES = 8
@@ -25,15 +27,19 @@ FROZEN_SECONDS = 30.0
 class Service:
     """A long-running child: how to start it and how to tell that it is ready.
 
-    ``port`` is the loopback port that it listens on, if it does: no other program may answer there. ``folder`` is where
-    it is started; ``None``: where its supervisor was.
+    ``port``: the loopback port that it listens on, if it does. It is ready once this very process, or one that it
+    started, listens there, and no other program may. ``heard`` gives the processes that have shown a sign of life: this
+    one has to be among them. ``waits_for`` says in words what is waited for, in vain when the process did nothing for
+    ``still_seconds``. ``folder`` is where it is started; ``None``: where its supervisor was.
     """
 
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] = lambda: True
-    ready_within_seconds: float = 90
+    heard: Callable[[], Collection[int]] | None = None
+    waits_for: str = "its start"
+    still_seconds: float = STILL_SECONDS
     stop_within_seconds: float = 15
     url: str | None = None
     port: int | None = None
@@ -85,25 +91,24 @@ class Supervisor:
         """Wait until the service answers; raise :class:`ShopError` with the end of its log when it does not.
 
         What answers is this child or one of its children: a service of another stack that came first to its port is
-        an error, whatever it answers.
+        an error, whatever it answers. A child that ends is an error at once.
         """
         child = self._children[name]
-        deadline = time.monotonic() + child.service.ready_within_seconds
-        while not child.service.ready():
+        patience = Patience(work_of(child.process.pid), child.service.still_seconds)
+        while not (child.service.ready() and self._answers_itself(child)):
             if child.process.poll() is not None:
                 raise ShopError(
                     f"'{name}' ended with code {child.process.returncode} while starting:\n{self.tail(name)}",
                     f"Its log: {self.log_path(name)}",
                     exit_code=1,
                 )
-            if time.monotonic() > deadline:
+            if in_vain := patience.spent():
                 raise ShopError(
-                    f"'{name}' was not ready after {child.service.ready_within_seconds:.0f} s:\n{self.tail(name)}",
+                    f"'{name}' was not ready: waiting for {child.service.waits_for}, {in_vain}:\n{self.tail(name)}",
                     f"Its log: {self.log_path(name)}",
                     exit_code=1,
                 )
             time.sleep(0.15)
-        self._refuse_strangers(child)
 
     def tend(self) -> list[ServiceEvent]:
         """Start again what has died, with growing pauses, and end what is frozen; return what happened."""
@@ -136,17 +141,23 @@ class Supervisor:
             f" {pause:.0f} s. Its log: {self.log_path(name)}"
         )
 
-    def _refuse_strangers(self, child: _Child) -> None:
+    def _answers_itself(self, child: _Child) -> bool:
+        """Tell whether it is the child that answers; raise :class:`ShopError` when another listens on its port."""
+        own = tree(child.process.pid)
+        if child.service.heard is not None and own.isdisjoint(child.service.heard()):
+            return False
         if child.service.port is None:
-            return
-        strangers = listeners(child.service.port) - tree(child.process.pid)
-        if strangers:
+            return True
+        found = listeners(child.service.port)
+        if strangers := found - own:
             raise ShopError(
                 f"Port {child.service.port} of '{child.service.name}' is also held by process {min(strangers)}, which"
                 " is not of this stack",
                 "End that program, or start again: ports that are taken are passed over.",
                 exit_code=1,
             )
+        # Somebody answered. Where other users' processes cannot be seen, it need not be this child.
+        return bool(found) or not sys.platform.startswith("linux")
 
     def down(self) -> list[str]:
         """Return the names of the children that are not running, those that wait for their next start among them."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from shop_platform.kafka_security import UNSECURED
 from shop_platform.local.broker.process import start_broker_process
-from shop_platform.local.ports import any_free
+from shop_platform.local.ports import Claims, any_free
 from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.settings import Role, Settings, load
 from shop_platform.warehouse.migrate import migrate
@@ -23,8 +23,10 @@ _PASSWORD = f"dev-only-{Role.ADMIN}"  # of a server that lives as long as the jo
 def scratch_warehouse(*, broker: bool = False) -> Iterator[tuple[Settings, EmbeddedPostgres]]:
     """Give settings of a migrated warehouse and its server; with ``broker``, of a running broker too."""
     folder = Path(tempfile.mkdtemp(prefix="shop-scratch-"))
-    server = EmbeddedPostgres(folder / "pgdata", any_free(), _PASSWORD, folder / "postgres.log")
+    claims = Claims()
+    server = EmbeddedPostgres(folder / "pgdata", any_free(claims.take), _PASSWORD, folder / "postgres.log")
     with contextlib.ExitStack() as running:
+        running.callback(claims.close)
         running.callback(shutil.rmtree, folder, ignore_errors=True)
         running.callback(server.stop)
         server.start()

@@ -10,13 +10,13 @@ import httpx
 import psycopg
 
 from shop_platform.errors import ShopError
-from shop_platform.ingest.lag import services_alive
+from shop_platform.ingest.lag import alive_processes as alive_writers
 from shop_platform.local.processes import Service
-from shop_platform.refresh.attempts import alive
+from shop_platform.refresh.attempts import alive_processes as alive_refreshers
 from shop_platform.settings import Settings
 
-# A process that is alive and slow is not broken; one that has ended is told at once.
-_START_SECONDS = 600
+# A busy machine needs seconds for an answer; whoever is not there refuses at once.
+_ANSWER_SECONDS = 30
 
 
 def http_ready(url: str) -> Callable[[], bool]:
@@ -24,7 +24,7 @@ def http_ready(url: str) -> Callable[[], bool]:
 
     def check() -> bool:
         try:
-            return httpx.get(url, timeout=2).status_code < 500
+            return httpx.get(url, timeout=_ANSWER_SECONDS).status_code < 500
         except httpx.HTTPError:
             return False
 
@@ -54,37 +54,43 @@ def broker(settings: Settings, port: int) -> Service:
         [sys.executable, "-m", "shop_platform.local.broker", "--data", str(data), "--port", str(port)],
         settings.process_environment(),
         ready=port_ready(port),
-        ready_within_seconds=_START_SECONDS,
         port=port,
+        waits_for=f"port {port} to answer",
     )
 
 
 def ingest(settings: Settings) -> Service:
     """The continuous ingestion."""
-
-    def ready() -> bool:
-        try:
-            return services_alive(settings)
-        except (ShopError, psycopg.Error):
-            return False
-
     return Service(
-        "ingest", _shop("ingest"), settings.process_environment(), ready=ready, ready_within_seconds=_START_SECONDS
+        "ingest",
+        _shop("ingest"),
+        settings.process_environment(),
+        heard=_heard(lambda: alive_writers(settings)),
+        waits_for="its first heartbeat in ops.ingest_services",
     )
 
 
 def refresher(settings: Settings) -> Service:
     """The resident refresher of the hot marts."""
-
-    def ready() -> bool:
-        try:
-            return alive(settings)
-        except (ShopError, psycopg.Error):
-            return False
-
     return Service(
-        "refresher", _shop("refresh"), settings.process_environment(), ready=ready, ready_within_seconds=_START_SECONDS
+        "refresher",
+        _shop("refresh"),
+        settings.process_environment(),
+        heard=_heard(lambda: alive_refreshers(settings)),
+        waits_for="its first heartbeat in ops.refreshers",
     )
+
+
+def _heard(ask: Callable[[], set[int]]) -> Callable[[], set[int]]:
+    """Return ``ask``, for which nobody was heard while the warehouse does not answer."""
+
+    def heard() -> set[int]:
+        try:
+            return ask()
+        except (ShopError, psycopg.Error):
+            return set()
+
+    return heard
 
 
 def monitor(settings: Settings) -> Service:
@@ -105,7 +111,7 @@ def dashboard(settings: Settings) -> Service:
         [sys.executable, "-m", "dashboard.serve"],
         settings.process_environment(),
         ready=http_ready(f"{url}/healthz"),
-        ready_within_seconds=_START_SECONDS,
+        waits_for=f"{url}/healthz to answer",
         url=url,
         port=settings.dashboard_port,
     )

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from shop_platform.errors import ShopError
@@ -55,10 +56,18 @@ def run_dbt(
     )
     if completed.returncode != 0:
         lines = (completed.stdout + completed.stderr).splitlines()
-        telling = [line for line in lines if "rror" in line or "FAIL" in line][-12:] or lines[-12:]
         raise ShopError(
-            f"dbt {arguments[0]} failed:\n    " + "\n    ".join(telling),
+            f"dbt {arguments[0]} failed:\n    " + "\n    ".join(telling(lines)),
             f"The whole log: {settings.data_dir / 'logs' / 'dbt.log'}",
             exit_code=1,
         )
     return completed.stdout
+
+
+def telling(lines: Sequence[str]) -> list[str]:
+    """Return those of dbt's lines that say what failed; the last ones where none does."""
+    # What the database said of a statement at the start of a run stands alone in the next line.
+    found = [
+        line for before, line in pairwise(["", *lines]) if "rror" in line or "FAIL" in line or before.endswith("error:")
+    ]
+    return found[-12:] or list(lines[-12:])

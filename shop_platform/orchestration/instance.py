@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,8 +25,9 @@ HOST = "127.0.0.1"
 STORAGE_VARIABLE = "DAGSTER_PG_URL"
 
 _RUN_HISTORY_DAYS = 7
-# A process that is alive and slow is not broken: a busy machine needs minutes.
-_START_SECONDS = 600
+# What is alive and slow is not broken: a busy machine needs minutes for what takes seconds elsewhere.
+_START_SECONDS = 1800
+_RUN_SECONDS = 4 * 3600
 
 
 def home(settings: Settings) -> Path:
@@ -33,9 +35,9 @@ def home(settings: Settings) -> Path:
     return settings.data_dir.resolve() / "dagster"
 
 
-def free_code_ports() -> dict[str, int]:
-    """Return a port that nobody listens on for each code location."""
-    return {location: any_free() for location in names.MODULES}
+def free_code_ports(claim: Callable[[int], bool] = lambda _port: True) -> dict[str, int]:
+    """Return a port that nobody listens on, and that ``claim`` gets, for each code location."""
+    return {location: any_free(claim) for location in names.MODULES}
 
 
 def prepare_home(settings: Settings, *, code_ports: Mapping[str, int]) -> Path:
@@ -71,8 +73,8 @@ def instance_configuration(settings: Settings) -> dict[str, Any]:
         },
         "run_monitoring": {
             "enabled": True,
-            "start_timeout_seconds": 600,
-            "max_runtime_seconds": 3600,
+            "start_timeout_seconds": _START_SECONDS,
+            "max_runtime_seconds": _RUN_SECONDS,
             "poll_interval_seconds": 15,
         },
         # A reload may parse the whole dbt project.
@@ -113,6 +115,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(home(settings)),
         STORAGE_VARIABLE: settings.dagster_storage_url(),
         "DAGSTER_DISABLE_TELEMETRY": "1",
+        # A code server that is starved answers late. Dagster's own limits are 60 s, and 180 s for what it has defined.
+        "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",
+        "DAGSTER_REPOSITORY_GRPC_TIMEOUT_SECONDS": "900",
         # How long the code server lets a call (a sensor that waits for Kafka) go on after it was told to stop.
         "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "5",
         # glibc gives each thread an arena of its own and returns little; two arenas save some 30 MB a process.
@@ -138,7 +143,7 @@ def dagster_services(settings: Settings, *, code_ports: Mapping[str, int], web_p
             ],
             variables,
             ready=location_ready(url),
-            ready_within_seconds=_START_SECONDS,
+            waits_for=f"{url} to have loaded both code locations",
             url=url,
             port=web_port,
         ),
@@ -147,7 +152,7 @@ def dagster_services(settings: Settings, *, code_ports: Mapping[str, int], web_p
             [sys.executable, "-m", "dagster._daemon", "run", "-w", workspace_file],
             variables,
             ready=daemon_ready(settings),
-            ready_within_seconds=_START_SECONDS,
+            waits_for="a heartbeat of its sensors, its schedules and its queue",
         ),
     ]
     # Dagster takes the variables of a file .env in the folder where it is started for its own. In a checkout that file
@@ -166,7 +171,7 @@ def _code_server(location: str, port: int, variables: dict[str, str]) -> Service
         variables,
         # It listens only once the definitions are loaded.
         ready=port_ready(port),
-        ready_within_seconds=_START_SECONDS,
+        waits_for=f"its definitions to be loaded, then port {port}",
         # On SIGTERM it waits up to a minute for a running dbt; what dbt had not committed is rolled back.
         stop_within_seconds=4,
         port=port,
@@ -188,11 +193,12 @@ def location_ready(url: str) -> Callable[[], bool]:
 
 
 def daemon_ready(settings: Settings) -> Callable[[], bool]:
-    """Return a check that each daemon that matters has sent a heartbeat lately."""
+    """Return a check that each daemon that matters has sent a heartbeat from now on: an older one is another's."""
+    since = dt.datetime.now(dt.UTC)
 
     def check() -> bool:
         try:
-            return not silent_daemons(settings)
+            return not silent_daemons(settings, since=since)
         except (ShopError, psycopg.Error):
             return False
 

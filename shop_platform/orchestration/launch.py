@@ -16,6 +16,8 @@ from shop_platform.orchestration.text import first_line
 from shop_platform.settings import Settings
 
 _TIMEOUT_SECONDS = 30
+# A run that is followed goes on while the web server restarts or has no processor.
+_AWAY_SECONDS = 600
 _POLL_SECONDS = 0.5
 _EVENTS_PER_PAGE = 1000
 STILL_LOADING = "the code location is still loading"
@@ -138,19 +140,23 @@ def wait_for_run(
 ) -> RunOutcome:
     """Follow a run to its end, calling ``on_event(done, total)`` whenever assets or checks were finished.
 
-    Raises :class:`ShopError` when the time is up (the run goes on) or Dagster stays away.
+    ``timeout_seconds`` count from the last thing that happened in it. Raises :class:`ShopError` when nothing did for so
+    long (the run goes on) or Dagster stays away.
     """
     deadline = time.monotonic() + timeout_seconds
     outcome = RunOutcome(run_id, "QUEUED")
     cursor: str | None = None
     while True:
         # The status is read before the events: whatever preceded the end is then surely among them.
-        answer = _query(settings, _EVENTS, {"run": run_id, "cursor": cursor, "limit": _EVENTS_PER_PAGE})
+        asked = {"run": run_id, "cursor": cursor, "limit": _EVENTS_PER_PAGE}
+        answer = _query(settings, _EVENTS, asked, within_seconds=_AWAY_SECONDS)
         run, log = answer["runOrError"], answer["logsForRun"]
         if run["__typename"] != "Run" or log["__typename"] != "EventConnection":
             raise ShopError(f"Dagster does not know run {run_id}: {run.get('message') or log.get('message')}")
         outcome.status, cursor = run["status"], log["cursor"]
         _apply(outcome, log["events"])
+        if log["events"]:
+            deadline = time.monotonic() + timeout_seconds
         if on_event is not None and log["events"]:
             on_event(len(outcome.planned & outcome.done), len(outcome.planned))
         if log["hasMore"]:
@@ -159,7 +165,7 @@ def wait_for_run(
             return outcome
         if time.monotonic() > deadline:
             raise ShopError(
-                f"Run {run_id} had not ended after {timeout_seconds:.0f} s (status {outcome.status})",
+                f"Nothing happened in run {run_id} for {timeout_seconds:.0f} s (status {outcome.status})",
                 f"It goes on; see {settings.dagster_url}/runs/{run_id}.",
                 exit_code=1,
             )
@@ -189,14 +195,19 @@ def _name(event: Mapping[str, Any]) -> str:
     return ":".join(["/".join(key["path"]), *([event["checkName"]] if "checkName" in event else [])])
 
 
-def _query(settings: Settings, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask, and wait out a web server that is restarting."""
-    deadline = time.monotonic() + _TIMEOUT_SECONDS
+def _query(
+    settings: Settings, query: str, variables: Mapping[str, Any], *, within_seconds: float = _TIMEOUT_SECONDS
+) -> dict[str, Any]:
+    """Ask, and wait out a web server that is restarting, for ``within_seconds``; one that is only slow is given longer.
+
+    A question that was heard is not repeated: it may have started a run.
+    """
+    deadline = time.monotonic() + within_seconds
     while True:
         try:
-            return _ask(settings.dagster_url, query, variables)
+            return _ask(settings.dagster_url, query, variables, _AWAY_SECONDS)
         except httpx.HTTPError as error:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or isinstance(error, httpx.ReadTimeout):
                 raise ShopError(
                     f"Dagster at {settings.dagster_url} does not answer: {error}",
                     "Is the stack up (`shop up` or `make demo`), and does SHOP_DAGSTER_URL point at it?",
@@ -208,7 +219,8 @@ def _ask(
     url: str, query: str, variables: Mapping[str, Any], timeout_seconds: float = _TIMEOUT_SECONDS
 ) -> dict[str, Any]:
     body = {"query": query, "variables": dict(variables)}
-    response = _client().post(f"{url}/graphql", json=body, timeout=timeout_seconds)
+    timeout = httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, _TIMEOUT_SECONDS))
+    response = _client().post(f"{url}/graphql", json=body, timeout=timeout)
     response.raise_for_status()
     answer = response.json()
     if answer.get("errors"):

@@ -12,7 +12,7 @@ from shop_platform.orchestration import names
 from shop_platform.settings import Settings, get_settings
 
 # Dagster answers when the definitions are loaded; that may include parsing the whole dbt project.
-_TIMEOUT_SECONDS = 900
+_TIMEOUT_SECONDS = 2000
 RELOAD = """
 mutation($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) { __typename
   ... on WorkspaceLocationEntry { locationOrLoadError { __typename

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 
 from shop_platform.settings import Role, Settings
@@ -30,6 +31,17 @@ def attempts(settings: Settings) -> dict[str, Attempt]:
         str(model): Attempt(int(str(failures)), None if error is None else str(error))
         for model, failures, error in rows
     }
+
+
+def alive_processes(settings: Settings) -> set[int]:
+    """Return the processes of this host that are a refresher and have shown a sign of life lately."""
+    with connect(settings, Role.ORCHESTRATOR) as connection:
+        rows = connection.execute(
+            "select refresher from ops.refreshers where heartbeat_at > clock_timestamp() - make_interval(secs => %s)",
+            [ALIVE_WITHIN_SECONDS],
+        ).fetchall()
+    named = [str(name).rsplit("/", 2) for (name,) in rows]
+    return {int(pid) for host, pid, _ in named if host == socket.gethostname()}
 
 
 def alive(settings: Settings) -> bool:

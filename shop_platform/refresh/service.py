@@ -22,6 +22,7 @@ from shop_platform.refresh.warm import WarmDbt
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.locks import LockBusyError, TransformLock, lock_lost, transform_lock
 from shop_platform.warehouse.service_events import Start
+from shop_platform.warehouse.time_zone import refuse_another_zone
 
 log = structlog.get_logger(__name__)
 
@@ -34,9 +35,11 @@ def run_refresher(settings: Settings, stop: threading.Event) -> None:
     """Keep the hot marts up to date until ``stop`` is set.
 
     A warehouse that is away is waited for. A model that fails is named, left alone for a while together with what
-    reads it, and tried again. Raises :class:`ShopError` when the dbt project cannot be parsed.
+    reads it, and tried again. Raises :class:`ShopError` when the dbt project cannot be parsed, and when the marts were
+    built in another time zone.
     """
     log.info("refresher_starting")
+    refuse_another_zone(settings, Role.TRANSFORM)
     journal = Journal(settings)
     with Heart(settings, journal.name) as heart, _starting(journal):
         # Half a minute or more on a busy machine: whoever tells of silent services is to know that it is under way.

@@ -12,6 +12,7 @@ import psycopg
 from shop_platform.errors import ShopError
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
+from shop_platform.warehouse.time_zone import require_shop_tz
 
 # The numbers are arbitrary but must differ and never change.
 MIGRATION_LOCK = 7_203_001
@@ -117,8 +118,13 @@ def lock_lost() -> LockLostError:
 
 
 @contextmanager
-def transform_lock(settings: Settings, *, wait_seconds: float = 600, application: str = "") -> Iterator[TransformLock]:
+def transform_lock(
+    settings: Settings, *, wait_seconds: float = 600, application: str = "", changes_zone: bool = False
+) -> Iterator[TransformLock]:
     """Hold the right to build models: dbt runs and ``shop verify`` exclude each other across processes.
+
+    Raises :class:`ShopError` when the warehouse was built in another time zone than the settings', unless
+    ``changes_zone``.
 
     PostgreSQL frees the lock when the holder's connection ends, so a killed holder leaves nothing stale; a holder that
     outlives its connection must end what it does (:meth:`TransformLock.guarding`). A refresher that holds it and sends
@@ -139,4 +145,6 @@ def transform_lock(settings: Settings, *, wait_seconds: float = 600, application
                 end_frozen_refreshers(connection)
                 continue
             time.sleep(_POLL_SECONDS)
+        if not changes_zone:
+            require_shop_tz(connection, settings.shop_tz)
         yield TransformLock(connection)

@@ -16,6 +16,7 @@ from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.locks import MIGRATION_LOCK
 from shop_platform.warehouse.partitions import ensure_partitions
 from shop_platform.warehouse.roles import ensure_database, ensure_roles
+from shop_platform.warehouse.time_zone import require_shop_tz
 
 MIGRATIONS_DIR = Path(__file__).parent / "migrations"
 _FILE_NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
@@ -51,15 +52,18 @@ def read_migrations(folder: Path = MIGRATIONS_DIR) -> list[Migration]:
     return found
 
 
-def migrate(settings: Settings, folder: Path = MIGRATIONS_DIR) -> list[Migration]:
+def migrate(settings: Settings, folder: Path = MIGRATIONS_DIR, *, changes_zone: bool = False) -> list[Migration]:
     """Create databases, roles and schemas as needed and apply what is new; return what was applied.
 
     A second call at the same time waits for the first and then finds nothing to do. Raises :class:`ShopError` when an
-    applied migration was edited afterwards or the database is newer than this code.
+    applied migration was edited afterwards or the database is newer than this code, and, unless ``changes_zone``, when
+    the marts were built in another time zone: whatever starts begins here, so nothing starts.
     """
     migrations = read_migrations(folder)
     with connect(settings, Role.ADMIN, database="postgres", autocommit=True) as admin:
         admin.execute("select pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        if not changes_zone:
+            _require_zone(admin, settings)
         ensure_roles(admin, settings)
         services = [settings.user(role) for role in Role if role is not Role.ADMIN]
         ensure_database(admin, settings.pg_database, owner=settings.pg_admin_user, may_connect=services)
@@ -71,6 +75,13 @@ def migrate(settings: Settings, folder: Path = MIGRATIONS_DIR) -> list[Migration
             if warehouse.execute("select to_regprocedure('ops.ensure_partitions()')").fetchone() != (None,):
                 ensure_partitions(warehouse)
             return done
+
+
+def _require_zone(admin: psycopg.Connection[tuple[object, ...]], settings: Settings) -> None:
+    known = admin.execute("select 1 from pg_database where datname = %s", [settings.pg_database]).fetchone()
+    if known is not None:
+        with connect(settings, Role.ADMIN) as warehouse:
+            require_shop_tz(warehouse, settings.shop_tz)
 
 
 def _apply(warehouse: psycopg.Connection[tuple[object, ...]], migrations: list[Migration]) -> list[Migration]:

@@ -16,7 +16,7 @@ from shop_platform.importing.amounts import (
     order_amounts,
     split_refunds,
 )
-from shop_platform.importing.money import apportion, cents_of, format_money, parse_money
+from shop_platform.importing.money import amounts_in, apportion, cents_of, format_money, parse_money
 
 CENTS = st.integers(0, 10**9)
 WEIGHTS = st.lists(st.integers(0, 10**7), min_size=1, max_size=12)
@@ -59,6 +59,44 @@ def test_what_is_no_amount_is_refused_and_never_guessed(text, options, said):
 )
 def test_fewer_decimals_and_zeros_are_exact_and_more_are_rounded_only_on_request(text, rounds, cents):
     assert parse_money(text, rounds=rounds) == cents
+
+
+@pytest.mark.parametrize(
+    ("currency", "text", "in_cents", "told"),
+    [
+        ("EUR", "1250", True, "12.50"),
+        ("EUR", "-5", True, "-0.05"),
+        ("EUR", "1250.0", True, "12.50"),
+        ("JPY", "1250", True, "1250.00"),
+        ("JPY", "1250", False, "1250.00"),
+        ("JPY", "1250.00", False, "1250.00"),
+        ("KWD", "1250", True, "1.250"),
+        ("KWD", "1.25", False, "1.250"),
+        ("CLF", "12", True, "0.0012"),
+    ],
+)
+def test_an_amount_has_the_decimals_of_its_currency_and_may_be_given_in_its_smallest_unit(
+    currency, text, in_cents, told
+):
+    with amounts_in(currency):
+        assert format_money(parse_money(text, in_cents=in_cents)) == told
+        assert format_money(cents_of(told)) == told
+    assert format_money(parse_money("1250", in_cents=True)) == "12.50", "the next entity is of another currency"
+
+
+@pytest.mark.parametrize(
+    ("currency", "text", "options", "said"),
+    [
+        ("EUR", "12.5", {"in_cents": True}, "has more than 0 decimals"),
+        ("JPY", "12.50", {}, "has more than 0 decimals"),
+        ("KWD", "1.2345", {}, "has more than 3 decimals"),
+    ],
+)
+def test_decimals_that_a_currency_does_not_have_are_refused(currency, text, options, said):
+    with amounts_in(currency), pytest.raises(ValueError, match=said):
+        parse_money(text, **options)
+    with amounts_in("JPY"), pytest.raises(ValueError, match="has more than 0 decimals"):
+        cents_of("4.90")
 
 
 @given(CENTS, WEIGHTS)

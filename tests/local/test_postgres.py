@@ -39,6 +39,14 @@ def test_no_process_of_it_is_root(server):
     assert all(process.uids().effective != 0 for process in tree)
 
 
+def test_a_server_is_ready_when_it_answers_itself_and_not_when_another_does_on_its_port(server, tmp_path):
+    second = EmbeddedPostgres(tmp_path / "second", server.port, "secret", tmp_path / "second.log")
+    with pytest.raises(ShopError, match=r"(?s)PostgreSQL ended at once.*Address already in use"):
+        second.start()
+    with connect(server) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
 def test_a_committed_row_survives_sigkill(server):
     with connect(server) as connection:
         connection.execute("create table kept (id int)")

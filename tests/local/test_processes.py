@@ -16,7 +16,9 @@ import pytest
 from shop_platform.children import Restarts
 from shop_platform.errors import ShopError
 from shop_platform.local.demo import _Demo
+from shop_platform.local.patience import Patience
 from shop_platform.local.processes import Service, Supervisor, listeners, tree_memory
+from shop_platform.local.services import port_ready
 from shop_platform.local.tasks import run_task
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -170,9 +172,41 @@ def test_a_service_that_dies_while_starting_shows_its_log(supervisor):
 
 
 def test_a_service_that_never_answers_is_not_waited_for_for_ever(supervisor):
-    supervisor.start(Service("mute", SLEEP, ready=lambda: False, ready_within_seconds=0.3))
-    with pytest.raises(ShopError, match="was not ready after"):
+    mute = Service("mute", SLEEP, ready=lambda: False, still_seconds=0.3, waits_for="a word")
+    supervisor.start(mute)
+    with pytest.raises(ShopError, match="'mute' was not ready: waiting for a word, it did nothing for 0 s"):
         supervisor.wait_ready("mute")
+
+
+def test_what_works_is_waited_for_however_long_it_takes_and_what_only_waits_is_given_up():
+    now, work = 0.0, 0
+    patience = Patience(lambda: work, still_seconds=300, most_seconds=3600, clock=lambda: now)
+    for _ in range(10):
+        now, work = now + 290, work + 1
+        assert patience.spent() is None
+    now += 290
+    assert patience.spent() is None
+    now += 20
+    assert patience.spent() == "it did nothing for 310 s"
+    now, work = 3700, work + 1
+    assert patience.spent() == "it was at work for 3700 s"
+
+
+def test_a_service_is_ready_when_it_answers_itself_and_not_when_somebody_else_does(supervisor):
+    """A port that answers, a heartbeat that is fresh: both may be of a stack that was started at the same time."""
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        supervisor.start(Service("deaf", SLEEP, ready=port_ready(port), port=port))
+        with pytest.raises(ShopError, match=rf"Port {port} of 'deaf' is also held by process {os.getpid()}"):
+            supervisor.wait_ready("deaf")
+    heard = {os.getpid()}
+    supervisor.start(Service("silent", SLEEP, heard=lambda: heard, still_seconds=0.3))
+    with pytest.raises(ShopError, match="'silent' was not ready"):
+        supervisor.wait_ready("silent")
+    heard |= {process.pid for process in psutil.Process().children()}
+    supervisor.wait_ready("silent")
 
 
 def test_a_killed_supervisor_takes_its_children_with_it(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 
 from shop_platform.errors import ShopError
 from shop_platform.local.demo import uninterrupted
-from shop_platform.local.ports import RANGE_VARIABLE, any_free, first_free, is_free, port_range, preferred
+from shop_platform.local.ports import RANGE_VARIABLE, Claims, any_free, first_free, is_free, port_range, preferred
 from shop_platform.local.stack import StackFolder, reset
 from shop_platform.settings import load
 from tests.support.small_disk import small_disk
@@ -65,6 +65,19 @@ def test_a_stack_that_starts_meanwhile_passes_over_ports_on_which_nobody_listens
         assert one.choose_ports() == (mine, [])
     with StackFolder(tmp_path / "third") as third:
         assert third.choose_ports()[0] == mine, "they are given back"
+
+
+def test_a_measurement_that_starts_meanwhile_is_given_another_port(monkeypatch):
+    monkeypatch.delenv(RANGE_VARIABLE)
+    asked = "from shop_platform.local import ports; import sys; print(ports.Claims().take(int(sys.argv[1])))"
+    claims = Claims()
+    port = any_free(claims.take)
+    for mine, granted in ((True, "False\n"), (False, "True\n")):
+        told = subprocess.run([sys.executable, "-c", asked, str(port)], capture_output=True, text=True, check=True)
+        assert told.stdout == granted, f"nobody listens there, and it is {'' if mine else 'no longer '}claimed"
+        claims.close()
+    with pytest.raises(ShopError, match="No port is free"):
+        any_free(lambda _port: False)
 
 
 def test_two_stacks_with_ranges_of_their_own_do_not_meet(tmp_path, monkeypatch):

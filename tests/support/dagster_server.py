@@ -104,8 +104,8 @@ def _running(storage: str, definitions: Path, location: str, home: Path) -> Iter
     daemon = [str(scripts / "dagster-daemon"), "run", "-w", str(workspace)]
     try:
         services = (
-            Service("web", web, environment, ready=server.has_loaded, ready_within_seconds=math.inf),
-            Service("daemon", daemon, environment, ready=server.dequeues_runs, ready_within_seconds=math.inf),
+            Service("web", web, environment, ready=server.has_loaded, still_seconds=math.inf),
+            Service("daemon", daemon, environment, ready=server.dequeues_runs, still_seconds=math.inf),
         )
         for service in services:
             supervisor.start(service)

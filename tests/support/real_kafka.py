@@ -27,12 +27,14 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from shop_platform.children import die_with_parent
+from shop_platform.local.patience import Patience, work_of
+from shop_platform.local.processes import listeners, tree
 
 KAFKA_VERSION = "4.4.0"
 _SLF4J_VERSION = "1.7.36"  # the one that Kafka brings
 _CACHE = Path(__file__).resolve().parents[2] / "build" / "kafka"
 _MAVEN_SECONDS = 300
-_START_SECONDS = 60
+_START_SECONDS = 600
 _STOP_SECONDS = 20
 _LEAST_JAVA = 17
 
@@ -262,11 +264,13 @@ def _running(settings: Path, kafka: RealKafka) -> Iterator[RealKafka]:
 
 
 def _wait_until_ready(kafka: RealKafka, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until this very process answers: another one may have come first to its port."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
-    deadline = time.monotonic() + _START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
+    port = int(kafka.bootstrap.rpartition(":")[2])
+    patience = Patience(work_of(process.pid))
+    while process.poll() is None and not patience.spent():
         with contextlib.suppress(KafkaException):
-            if admin.list_topics(timeout=1.0).brokers:
+            if admin.list_topics(timeout=1.0).brokers and tree(process.pid) & listeners(port):
                 return
     state = "is not ready" if process.poll() is None else f"ended with {process.returncode}"
     raise RealKafkaError(f"Kafka {KAFKA_VERSION} {state}\n{kafka.log.read_text(errors='replace')[-3000:]}")

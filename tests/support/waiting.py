@@ -25,4 +25,4 @@ def eventually(condition: Callable[[], object]) -> None:
 
 def without_limits(services: Iterable[Service]) -> list[Service]:
     """Return the services as they are, but waited for until they are ready or dead."""
-    return [replace(service, ready_within_seconds=math.inf) for service in services]
+    return [replace(service, still_seconds=math.inf) for service in services]

@@ -37,6 +37,8 @@ RETRACTIONS_RESTORE = "update ops.retractions set restored_at = now(), restored_
 RETRACTIONS_CHANGE = "update ops.retractions set because = 'nothing' where false"
 RETRACTIONS_ADD = "insert into ops.retractions (because) values ('nothing')"
 RETRACTIONS_DELETE = "delete from ops.retractions where false"
+ZONE_READ = "select shop_tz from ops.warehouse_identity"
+ZONE_CHANGE = "update ops.warehouse_identity set changing_to = shop_tz where false"
 DEAD_ERASED = "select erased_at from ops.dead_letters"
 PERSONAL_READ = "select data from pii.personal_data"
 PERSONAL_WRITE = "insert into pii.personal_data select * from pii.personal_data"
@@ -79,6 +81,10 @@ for _role in (Role.DASHBOARD, Role.GRAFANA):
 ALLOWED[Role.INGEST] |= {PERSONAL_READ, PERSONAL_WRITE, PERSONAL_ERASE, SESSIONS_ADD}
 for _role in ALLOWED.keys() - {Role.BI}:
     ALLOWED[_role] |= {DEAD_ERASED}
+# The zone of the business days: services and screens read it, what builds stores it.
+for _role in ALLOWED.keys() - {Role.BI}:
+    ALLOWED[_role] |= {ZONE_READ}
+ALLOWED[Role.TRANSFORM] |= {ZONE_CHANGE}
 STATEMENTS = [name for name in dir() if name.isupper() and isinstance(globals()[name], str)]
 
 

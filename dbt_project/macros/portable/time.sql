@@ -8,6 +8,16 @@
 {%- endmacro %}
 
 
+{#- On-run-start: the first build stores the zone with the warehouse, one in another zone fails before it builds. -#}
+{% macro claim_shop_tz() -%}
+    {{ return(adapter.dispatch('claim_shop_tz', 'shop')()) }}
+{%- endmacro %}
+
+{% macro default__claim_shop_tz() -%}
+    select ops.claim_shop_tz('{{ var("shop_tz") }}', {{ 'true' if var("changes_shop_tz") else 'false' }})
+{%- endmacro %}
+
+
 {#- The first day of the month of a date. -#}
 {% macro month_start(column) -%}
     {{ return(adapter.dispatch('month_start', 'shop')(column)) }}

@@ -74,7 +74,7 @@ def start_broker_process(
     host: str = "127.0.0.1",
     log_path: Path | None = None,
     log_level: str = "info",
-    timeout: float = 120.0,
+    timeout: float = 1800.0,
     stop_with_parent: bool = True,
     environment: Mapping[str, str] | None = None,
     arguments: Sequence[str] = (),
@@ -87,7 +87,7 @@ def start_broker_process(
         host: address to listen on.
         log_path: where its log is appended; default `<data_dir>/broker.log`.
         log_level: debug, info, warning or error.
-        timeout: seconds to wait for readiness.
+        timeout: seconds to wait until it says that it is ready; one that ends is an error at once.
         stop_with_parent: end the broker when this process ends, however it ends; False for one that stays.
         environment: its environment; default this process's.
         arguments: further command line arguments.
@@ -116,7 +116,9 @@ def start_broker_process(
         ready = json.loads(line)
     except ValueError:
         code = popen.poll()
-        state = f"ended with exit code {code}" if code is not None else f"was not ready within {timeout:g} s"
+        state = (
+            f"ended with exit code {code}" if code is not None else f"did not say within {timeout:g} s that it is ready"
+        )
         popen.kill()
         popen.wait()
         for pipe in (popen.stdin, popen.stdout):

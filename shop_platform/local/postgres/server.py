@@ -13,9 +13,14 @@ from typing import IO, NoReturn
 import psycopg
 
 from shop_platform.errors import ShopError
+from shop_platform.local.patience import STILL_SECONDS, Patience, work_of
 from shop_platform.local.postgres.database import ADMIN, make_database
 from shop_platform.local.postgres.programs import remove_leftovers
 from shop_platform.local.postgres.runner import Runner, cause, room
+
+_POLL_SECONDS = 0.05
+# Of postmaster.pid, counted from 0 (PostgreSQL's LOCK_FILE_LINE_PM_STATUS).
+_STATUS_LINE = 7
 
 
 class EmbeddedPostgres:
@@ -41,10 +46,11 @@ class EmbeddedPostgres:
         """Return where a running server's programs were copied to, when they were, and why."""
         return self._runner.programs.note if self._runner else None
 
-    def start(self, *, timeout_seconds: float = 60) -> None:
+    def start(self, *, still_seconds: float = STILL_SECONDS) -> None:
         """Initialise on the first call, end a server that an earlier start left behind, start and wait.
 
-        Raises :class:`ShopError` with the last lines of the log when the server does not come up.
+        It is waited for as long as it works: recovery after a crash takes what it takes. Raises :class:`ShopError` with
+        the last lines of the log when the server ends, or does nothing for ``still_seconds``.
         """
         try:
             self._runner = runner = self._runner or Runner(self.data_dir)
@@ -55,7 +61,7 @@ class EmbeddedPostgres:
                 self._log_start = log.tell()
                 arguments = ["-p", str(self.port), *self._options]
                 self.process = runner.spawn("postgres", *arguments, data_dir=self.data_dir, log=log)
-            self._wait_ready(self.process, timeout_seconds)
+            self._wait_ready(self.process, still_seconds)
         except BaseException:
             self.stop()
             raise
@@ -97,11 +103,16 @@ class EmbeddedPostgres:
         if (self.data_dir / "postmaster.pid").exists():
             runner.run("pg_ctl", "stop", "-m", "fast", "-w", "-t", "30", data_dir=self.data_dir)
 
-    def _wait_ready(self, process: subprocess.Popen[bytes], timeout_seconds: float) -> None:
-        deadline = time.monotonic() + timeout_seconds
+    def _wait_ready(self, process: subprocess.Popen[bytes], still_seconds: float) -> None:
+        patience = Patience(work_of(process.pid), still_seconds)
         while True:
             if process.poll() is not None:
                 self._fail(f"PostgreSQL ended at once with code {process.returncode}")
+            if in_vain := patience.spent():
+                self._fail(f"PostgreSQL did not accept connections: {in_vain}")
+            if not self._says_ready(process.pid):
+                time.sleep(_POLL_SECONDS)
+                continue
             try:
                 psycopg.connect(
                     host="127.0.0.1",
@@ -118,9 +129,19 @@ class EmbeddedPostgres:
                         f"The database in {self.data_dir} was made with another password",
                         "Its secrets file is gone; `shop reset` starts afresh (and removes the data).",
                     ) from error
-                if time.monotonic() > deadline:
-                    self._fail(f"PostgreSQL was not ready within {timeout_seconds:.0f} s")
-                time.sleep(0.05)
+                time.sleep(_POLL_SECONDS)
+
+    def _says_ready(self, pid: int) -> bool:
+        """Tell whether the server with this process id has noted that it is ready.
+
+        Whoever answers on the port may be another server, with the same password: one that came first and because of
+        which this one is about to end.
+        """
+        try:
+            noted = (self.data_dir / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return False
+        return len(noted) > _STATUS_LINE and noted[0].strip() == str(pid) and noted[_STATUS_LINE].strip() == "ready"
 
     def _fail(self, what: str) -> NoReturn:
         with self._log_path.open("rb") as log:
