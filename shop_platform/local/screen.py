@@ -72,7 +72,10 @@ def status_table(status: Status, *, partitions: int | None = _PARTITIONS_SHOWN) 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column()
-    grid.add_row("Produced", f"{_number(status.produced)} messages acknowledged by Kafka")
+    sent = "no ledger of a producer is here"
+    if status.produced is not None:
+        sent = f"{_number(status.produced)} messages that Kafka acknowledged to producers with a ledger"
+    grid.add_row("Produced", sent)
     grid.add_row(
         "Landed",
         f"{_number(status.landed)} events, {_number(status.duplicates)} duplicates dropped,"

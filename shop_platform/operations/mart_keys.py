@@ -12,7 +12,7 @@ _COLUMN = re.compile(r"['\"](?:\w+\.)?(\w+)['\"]")
 
 
 def readable_keys(manifest_path: Path) -> dict[str, list[str]]:
-    """Return for each mart of dbt's manifest what tells its rows; the key itself where it is no hash of other columns."""
+    """Return for each mart of dbt's manifest what tells its rows: what its key is a hash of, else the key."""
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     return {
         node["alias"]: readable_key(node)
@@ -30,7 +30,7 @@ def readable_key(node: dict[str, Any]) -> list[str]:
     ]
     made_of: list[str] = (node["config"].get("meta") or {}).get("grain") or []
     for columns, name in _MADE_OF.findall(node.get("raw_code") or ""):
-        if [name] == key:
+        if [name] == key and not made_of:
             made_of = _COLUMN.findall(columns)
     shown = [name for name in made_of if name in node["columns"]]
     return shown if shown and len(shown) == len(made_of) else [*shown, *key]

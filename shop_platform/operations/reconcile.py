@@ -109,9 +109,9 @@ def reconcile(settings: Settings, *, record: bool = True) -> Reconciliation:
 def _record(connection: Connection, outcome: Reconciliation) -> None:
     connection.execute(
         "insert into ops.reconciliations"
-        " (holds, produced, landed, dead_lettered, duplicates, missing, unexpected, given_up, expired, hours_off,"
-        " detail)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " (holds, produced, landed, dead_lettered, duplicates, missing, unexpected, given_up, expired,"
+        " foreign_events, hours_off, detail)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             outcome.holds,
             outcome.produced,
@@ -122,6 +122,7 @@ def _record(connection: Connection, outcome: Reconciliation) -> None:
             outcome.unexpected,
             outcome.given_up,
             outcome.expired,
+            outcome.foreign,
             sum(outcome.hours.off.values()),
             json.dumps(outcome.as_dict()),
         ],

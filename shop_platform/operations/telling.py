@@ -16,7 +16,7 @@ _KEEP = f"Delete and rebuild nothing yet. Next: {RUNBOOK}"
 FAULTS = {
     "missing": (
         "missing",
-        "acknowledged by Kafka, and neither landed nor a dead letter: lost, unless a person gave it up",
+        "acknowledged by Kafka, neither landed nor a dead letter, and nobody gave them up",
     ),
     "unexpected": (
         "unexpected",
@@ -110,7 +110,9 @@ def _headline(found: Reconciliation) -> str:
     aside = f"{found.duplicates:,} duplicates dropped, {found.in_flight:,} in flight"
     if found.unattributed_dead_letters:
         aside += f", {found.unattributed_dead_letters:,} dead letters without an id apart"
-    because = " BY ITS HOURS" if found.ids_hold and not found.holds else ""
+    because = (
+        " (every id is where it should be, but not every hour adds up)" if found.ids_hold and not found.holds else ""
+    )
     return f"I1 {_word(found.holds)}{because}: {sent} {there} ({aside})"
 
 
