@@ -155,7 +155,9 @@ where event_id = any(%s)
 order by topic, partition, "offset"
 """
 
-_UNEXPECTED: LiteralString = "select distinct event_id from reconcile_stranger where own order by 1 limit %s"
+_UNEXPECTED: LiteralString = (
+    "select distinct event_id from reconcile_stranger where whose = 'ledger' order by 1 limit %s"
+)
 
 _IN_BOTH: LiteralString = (
     "select event_id from reconcile_dead join reconcile_landed using (event_id) order by 1 limit %s"

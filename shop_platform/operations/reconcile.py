@@ -33,8 +33,9 @@ class Reconciliation:
     All counts are of events whose Kafka offset the warehouse has passed; ``in_flight`` ones are still in Kafka.
     ``given_up`` events were removed from Kafka before they were read, and a person accepted that: they are shown, and
     do not break the invariant. ``expired`` events had landed and were removed by retention. ``foreign`` ones are of
-    producers that keep no ledger beside one that does. ``hours`` is the same account by hour of event time, message by
-    message. ``examples`` names, by the name of the count, some of what breaks the invariant.
+    producers that keep no ledger beside one that does, ``mended`` ones got their id from a person. ``hours`` is the
+    same account by hour of event time, message by message. ``examples`` names, by the name of the count, some of what
+    breaks the invariant.
     """
 
     produced: int | None
@@ -51,6 +52,7 @@ class Reconciliation:
     given_up: int = 0
     expired: int = 0
     foreign: int = 0
+    mended: int = 0
     hours: Hours = field(default_factory=Hours)
     examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
 
@@ -61,7 +63,8 @@ class Reconciliation:
             self.missing or self.unexpected or self.in_both or self.landed_twice or self.offset_mismatches
         ) and (
             self.produced is None
-            or self.produced + self.foreign == self.landed + self.dead_lettered + self.given_up + self.expired
+            or self.produced + self.foreign + self.mended
+            == self.landed + self.dead_lettered + self.given_up + self.expired
         )
 
     @property
@@ -210,6 +213,7 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
         given_up=given_up,
         expired=gone if ledgers.names else removed,
         foreign=strangers.foreign if ledgers.names else 0,
+        mended=strangers.mended,
         hours=judge_hours(connection),
         examples=name_examples(connection, ledgers, faults),
         **faults,

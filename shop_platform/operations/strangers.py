@@ -19,10 +19,15 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True)
 class Strangers:
-    """How many ids no ledger knows. ``unexpected``: their producer keeps a ledger, so they should be in it."""
+    """How many ids no ledger knows.
+
+    ``unexpected``: their producer keeps a ledger, so they should be in it. ``foreign``: it keeps none. ``mended``: a
+    person gave the event that id when a dead letter was fixed.
+    """
 
     unexpected: int
     foreign: int
+    mended: int
 
 
 def load_strangers(connection: Connection, ledgers: Ledgers) -> Strangers:
@@ -34,14 +39,15 @@ def load_strangers(connection: Connection, ledgers: Ledgers) -> Strangers:
 
     ``reconcile_landed``, ``reconcile_dead``, ``reconcile_produced`` and the ledger's tables come first. Fills
     ``reconcile_stranger``, one row or letter of such an id (event_id, landed, topic, partition, offset, hour,
-    event_type, source, own), and ``reconcile_foreign``, one message of a producer without a ledger (topic, partition,
-    hour): that of a row, or of a dead letter with or without an id. Both stay empty when no ledger tells everything:
-    then nothing is unexpected, and hours are not compared with what was produced. Replaces what an earlier call filled.
+    event_type, source, whose: ``ledger``, ``nobody`` or ``desk``), and ``reconcile_foreign``, one message that no
+    ledger has at its place (topic, partition, hour): that of a row, or of a dead letter with or without an id. Both
+    stay empty when no ledger tells everything: then nothing is unexpected, and hours are not compared with what was
+    produced. Replaces what an earlier call filled.
     """
     connection.execute("drop table if exists reconcile_stranger_id, reconcile_stranger, reconcile_foreign")
     connection.execute(_EMPTY)
     if not ledgers.whole:
-        return Strangers(0, *_count(connection, _COUNT))
+        return Strangers(0, *_count(connection, _COUNT), 0)
     connection.execute(_IDS)
     connection.execute("analyze reconcile_stranger_id")
     _load_rows(connection)
@@ -49,13 +55,7 @@ def load_strangers(connection: Connection, ledgers: Ledgers) -> Strangers:
     sources = _sources_with_a_ledger(connection, ledgers)
     connection.execute(_JUDGE, {"sources": sources})
     connection.execute(_FOREIGN)
-    return Strangers(
-        *_count(
-            connection,
-            "select count(*) filter (where own), count(*) filter (where not own)"
-            " from (select bool_or(own) as own from reconcile_stranger group by event_id) as ids",
-        )
-    )
+    return Strangers(*_count(connection, _COUNT_EACH))
 
 
 def credit_repetitions(connection: Connection) -> None:
@@ -110,7 +110,7 @@ def _count(connection: Connection, query: LiteralString) -> tuple[int, ...]:
 _EMPTY: LiteralString = """
 create temporary table reconcile_stranger (
     event_id uuid, landed boolean, topic text, partition integer, "offset" bigint, hour timestamptz, event_type text,
-    source text, own boolean
+    source text, whose text
 ) on commit drop;
 create temporary table reconcile_foreign (topic text, partition integer, hour timestamptz) on commit drop
 """
@@ -136,34 +136,50 @@ from reconcile_stranger_id join ops.dead_letters as d using (event_id)
 where d.status <> 'replayed'
 """
 
-# Whoever mends the message of a producer without a ledger writes a source and an id of his own.
+# An event that is unexpected once is, wherever else its id is.
+_COUNT_EACH: LiteralString = """
+select
+    count(*) filter (where unexpected), count(*) filter (where not unexpected and not mended),
+    count(*) filter (where not unexpected and mended)
+from (
+    select bool_or(whose = 'ledger') as unexpected, bool_or(whose = 'desk') as mended
+    from reconcile_stranger group by event_id
+) as ids
+"""
+
+# Whoever mends a message writes an id and a source of his own.
 _JUDGE: LiteralString = """
-update reconcile_stranger as s set own = case
-    when s.landed then s.source = any(%(sources)s) and not exists (
+update reconcile_stranger as s set whose = case
+    when not s.landed then
+        case
+            when exists (
+                select from reconcile_line as l
+                where l.topic = s.topic and l.partition = s.partition and l."offset" = s."offset"
+            ) then 'ledger'
+            else 'nobody'
+        end
+    when exists (
         select from ops.dead_letters as d
         where d.event_id = s.event_id and d.topic = s.topic and d.partition = s.partition and d."offset" = s."offset"
             and d.status = 'replayed'
-            and not exists (
-                select from reconcile_line as l
-                where l.topic = s.topic and l.partition = s.partition and l."offset" = s."offset"
-            )
-    )
-    else exists (
-        select from reconcile_line as l
-        where l.topic = s.topic and l.partition = s.partition and l."offset" = s."offset"
-    )
+    ) then 'desk'
+    when s.source = any(%(sources)s) then 'ledger'
+    else 'nobody'
 end
 """
 
 _FOREIGN: LiteralString = """
 insert into reconcile_foreign (topic, partition, hour)
-select topic, partition, hour from reconcile_stranger where not own
-union all
-select d.topic, d.partition, date_bin('1 hour', d.event_time, to_timestamp(0))
-from ops.dead_letters as d
-where d.event_id is null and d.status <> 'replayed' and not exists (
+select topic, partition, hour
+from (
+    select topic, partition, "offset", hour from reconcile_stranger where whose <> 'ledger'
+    union all
+    select topic, partition, "offset", date_bin('1 hour', event_time, to_timestamp(0))
+    from ops.dead_letters where event_id is null and status <> 'replayed'
+) as here
+where not exists (
     select from reconcile_line as l
-    where l.topic = d.topic and l.partition = d.partition and l."offset" = d."offset"
+    where l.topic = here.topic and l.partition = here.partition and l."offset" = here."offset"
 )
 """
 
@@ -175,11 +191,11 @@ with unaccounted as (
         union all
         select topic, partition, -read_again - case when passed and not given_up then 1 else 0 end from reconcile_line
         union all
-        select topic, partition, -1 from reconcile_stranger where own
+        select topic, partition, -1 from reconcile_stranger where whose = 'ledger'
         union all
         select topic, partition, -1 from reconcile_foreign
     ) as counted
-    where topic in (select s.topic from reconcile_stranger as s where not s.own)
+    where topic in (select s.topic from reconcile_stranger as s where s.whose = 'nobody')
     group by topic, partition
 ),
 surplus as (

@@ -106,6 +106,8 @@ def _headline(found: Reconciliation) -> str:
         sent = f"{found.produced:,} produced"
         if found.foreign:
             sent += f" + {found.foreign:,} events of producers without a ledger"
+        if found.mended:
+            sent += f" + {found.mended:,} that got their id when they were mended"
         sent += " =" if found.ids_hold else ", and"
     aside = f"{found.duplicates:,} duplicates dropped, {found.in_flight:,} in flight"
     if found.unattributed_dead_letters:
@@ -137,7 +139,7 @@ def _agree(verb: str, count: int) -> str:
 
 def _balance(found: Reconciliation) -> int:
     here = found.landed + found.dead_lettered + found.given_up + found.expired
-    return here - (found.produced or 0) - found.foreign
+    return here - (found.produced or 0) - found.foreign - found.mended
 
 
 def _off(count: int) -> str:

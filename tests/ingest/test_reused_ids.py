@@ -78,7 +78,8 @@ def test_a_letter_with_a_used_id_lands_once_it_has_an_id_of_its_own(shop):
     assert fix_many(settings, select(), read_edits([], [], give_id=True), actor=ME).fixed == 1
     assert replay(settings, select(), actor=ME).landed == 1
     assert query(settings, "select data ->> 'page' from raw.web order by 1") == [("/other",), ("/sale",)]
-    assert reconcile(settings).hours.holds
+    outcome = reconcile(settings)
+    assert outcome.holds and (outcome.produced, outcome.mended) == (1, 1)
 
 
 def test_another_estimate_of_the_time_is_no_other_event(shop):
