@@ -53,7 +53,9 @@ def load_strangers(connection: Connection, ledgers: Ledgers) -> Strangers:
     _load_rows(connection)
     connection.execute(_LETTERS)
     sources = _sources_with_a_ledger(connection, ledgers)
-    connection.execute(_JUDGE, {"sources": sources})
+    connection.execute("analyze reconcile_stranger")
+    for judgement in _JUDGE:
+        connection.execute(judgement, {"sources": sources})
     connection.execute(_FOREIGN)
     return Strangers(*_count(connection, _COUNT_EACH))
 
@@ -147,26 +149,24 @@ from (
 ) as ids
 """
 
-# Whoever mends a message writes an id and a source of his own.
-_JUDGE: LiteralString = """
-update reconcile_stranger as s set whose = case
-    when not s.landed then
-        case
-            when exists (
-                select from reconcile_line as l
-                where l.topic = s.topic and l.partition = s.partition and l."offset" = s."offset"
-            ) then 'ledger'
-            else 'nobody'
-        end
-    when exists (
-        select from ops.dead_letters as d
-        where d.event_id = s.event_id and d.topic = s.topic and d.partition = s.partition and d."offset" = s."offset"
-            and d.status = 'replayed'
-    ) then 'desk'
-    when s.source = any(%(sources)s) then 'ledger'
-    else 'nobody'
-end
-"""
+_JUDGE: tuple[LiteralString, ...] = (
+    """
+    update reconcile_stranger
+    set whose = case when landed and source = any(%(sources)s) then 'ledger' else 'nobody' end
+    """,
+    """
+    update reconcile_stranger as s set whose = 'ledger'
+    from reconcile_line as l
+    where not s.landed and l.topic = s.topic and l.partition = s.partition and l."offset" = s."offset"
+    """,
+    # Whoever mends a message gives it an id, and may copy the source of another event.
+    """
+    update reconcile_stranger as s set whose = 'desk'
+    from ops.dead_letters as d
+    where s.landed and s.whose = 'ledger' and d.event_id = s.event_id and d.status = 'replayed'
+        and d.topic = s.topic and d.partition = s.partition and d."offset" = s."offset"
+    """,
+)
 
 _FOREIGN: LiteralString = """
 insert into reconcile_foreign (topic, partition, hour)
