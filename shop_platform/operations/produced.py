@@ -44,11 +44,12 @@ def load_passed(connection: Connection) -> None:
 def load_letters(connection: Connection) -> None:
     """Fill ``reconcile_letter``: at which hour the message of each dead letter is counted, replayed ones as landed.
 
-    That is what could be read of the message, or a person put right; the producer's ledger may say another hour.
+    That is what could be read of the message, or a person put right; the producer's ledger may say another hour. Of
+    replayed ones also the id under which they landed (``landed_as``): a person may have given them another one.
     """
     replayed = sql.SQL(" union all ").join(
         sql.SQL(
-            'select d.topic, d.partition, d."offset", r.event_time from ops.dead_letters as d join {} as r'
+            'select d.topic, d.partition, d."offset", r.event_time, d.event_id from ops.dead_letters as d join {} as r'
             " on r.event_id = d.event_id where d.status = 'replayed'"
         ).format(sql.Identifier("raw", topic.subject))
         for topic in TOPICS
@@ -56,8 +57,8 @@ def load_letters(connection: Connection) -> None:
     connection.execute(
         sql.SQL(
             'create temporary table reconcile_letter on commit drop as select distinct on (topic, partition, "offset")'
-            " topic, partition, \"offset\", date_bin('1 hour', event_time, to_timestamp(0)) as hour"
-            ' from (select topic, partition, "offset", event_time from ops.dead_letters'
+            " topic, partition, \"offset\", date_bin('1 hour', event_time, to_timestamp(0)) as hour, landed_as"
+            ' from (select topic, partition, "offset", event_time, null::uuid as landed_as from ops.dead_letters'
             "   where status <> 'replayed' union all {}) as letters"
         ).format(replayed)
     )
@@ -167,7 +168,8 @@ gaps as materialized (
 ),
 judged as (
     select
-        l.event_id,
+        -- Where offsets were used twice, nobody can tell whose letter it is.
+        case when once.next_offset is null then l.event_id else coalesce(letter.landed_as, l.event_id) end as event_id,
         l.topic,
         l.partition,
         l."offset",

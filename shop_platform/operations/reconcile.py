@@ -162,6 +162,7 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
         " ) as lines group by 1"
     )
     connection.execute("analyze reconcile_produced")
+    connection.execute(_LETTERS_WITHOUT_ID)
     produced, in_flight = _row(
         connection,
         "select count(*) filter (where reached), count(*) filter (where not reached) from reconcile_produced",
@@ -218,6 +219,18 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
         examples=name_examples(connection, ledgers, faults),
         **faults,
     )
+
+
+# The ledger knows the id of a message that itself told none, or one that another event has.
+_LETTERS_WITHOUT_ID: LiteralString = """
+insert into reconcile_dead
+select distinct l.event_id
+from ops.dead_letters as d
+join reconcile_line as l on l.topic = d.topic and l.partition = d.partition and l."offset" = d."offset"
+where d.event_id is null and d.status <> 'replayed' and l.passed
+    and not exists (select from reconcile_landed as r where r.event_id = l.event_id)
+    and not exists (select from reconcile_dead as other where other.event_id = l.event_id)
+"""
 
 
 def _row(connection: Connection, query: LiteralString) -> tuple[int, ...]:
