@@ -206,5 +206,5 @@ from (
     where difference <> 0 or landed <> noted
 ) as off
 where place <= %s
-order by topic, place
+order by place, topic
 """

@@ -10,7 +10,7 @@ from shop_platform.operations.rebuild import RebuildComparison
 from shop_platform.operations.reconcile import Reconciliation
 
 RUNBOOK = "docs/runbooks/invariant-broken.md"
-_KEEP = f"Delete and rebuild nothing yet. Next: {RUNBOOK}"
+_KEEP = f"What to do: {RUNBOOK}. Until then delete nothing and rebuild nothing."
 
 # How each count of the reconciliation is called, what it means and what to do first.
 FAULTS = {
@@ -78,7 +78,8 @@ def short_i1(found: Reconciliation) -> str:
         if count := getattr(found, kind):
             parts.append(f"{name} {count:,}{_first(each.sentence() for each in found.examples.get(kind, ()))}")
     if off := sum(found.hours.off.values()):
-        parts.append(f"{_off(off)}{_first(hour.sentence() for hour in found.hours.worst)}")
+        hours = "1 hour does not add up" if off == 1 else f"{off:,} hours do not add up"
+        parts.append(f"{hours}{_first(hour.sentence() for hour in found.hours.worst)}")
     return "; ".join(parts) or f"the counts differ by {_balance(found):+,}"
 
 
@@ -143,6 +144,8 @@ def _balance(found: Reconciliation) -> int:
 
 
 def _off(count: int) -> str:
+    if not count:
+        return "all add up"
     return "1 does not add up" if count == 1 else f"{count:,} do not add up"
 
 

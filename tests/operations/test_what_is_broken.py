@@ -171,7 +171,7 @@ def test_every_kind_of_break_is_named_with_ids_and_places_and_how_many_more(shop
     assert f"    shop.web/{hole}: no batch tells of offsets {first} to {behind - 1}\n" in said
     assert re.search(rf"    shop.customers/{moved}: the batches end before offset 1, the stored offset is 8\n", said)
     assert sum(found.hours.off.values()) > 10 and re.search(r"UTC: 1 missing, .*\n  and \d+ more: select", said)
-    assert lines[-1].endswith("docs/runbooks/invariant-broken.md")
+    assert "What to do: docs/runbooks/invariant-broken.md." in lines[-1]
 
     # The same for programs, on record, and in one line where there is room for one.
     told = json.loads(json.dumps(found.as_dict()))
