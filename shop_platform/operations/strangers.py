@@ -47,7 +47,8 @@ def load_strangers(connection: Connection, ledgers: Ledgers) -> Strangers:
     connection.execute("drop table if exists reconcile_stranger_id, reconcile_stranger, reconcile_foreign")
     connection.execute(_EMPTY)
     if not ledgers.whole:
-        return Strangers(0, *_count(connection, _COUNT), 0)
+        (foreign,) = _count(connection, _COUNT)
+        return Strangers(0, foreign, 0)
     connection.execute(_IDS)
     connection.execute("analyze reconcile_stranger_id")
     _load_rows(connection)
@@ -57,7 +58,8 @@ def load_strangers(connection: Connection, ledgers: Ledgers) -> Strangers:
     for judgement in _JUDGE:
         connection.execute(judgement, {"sources": sources})
     connection.execute(_FOREIGN)
-    return Strangers(*_count(connection, _COUNT_EACH))
+    unexpected, foreign, mended = _count(connection, _COUNT_EACH)
+    return Strangers(unexpected, foreign, mended)
 
 
 def credit_repetitions(connection: Connection) -> None:
