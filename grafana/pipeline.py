@@ -86,7 +86,7 @@ _NOW = Section(
             ),
             stat(
                 "Exactly once",
-                "The last reconciliation: every produced event landed or is a dead letter, none twice.",
+                "The last reconciliation: every produced event landed or is a dead letter, none twice, hour by hour.",
                 "none",
                 """
                 select case when holds then 1 else 0 end as holds

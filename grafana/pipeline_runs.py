@@ -199,9 +199,11 @@ TRUST = Section(
             ),
             table(
                 "Last reconciliations",
-                "Produced = landed + dead-lettered, as last checked.",
+                "Produced + without a ledger = landed + dead-lettered (+ given up + removed by retention), as last"
+                " checked.",
                 """
-                select checked_at, holds, produced, landed, dead_lettered, duplicates, missing, unexpected
+                select checked_at, holds, produced, foreign_events, landed, dead_lettered, duplicates, missing,
+                       unexpected
                 from ops.reconciliations
                 order by checked_at desc
                 limit 20
@@ -217,6 +219,7 @@ TRUST = Section(
                         custom__cellOptions=COLORED_TEXT,
                     ),
                     column("produced", title="Produced"),
+                    column("foreign_events", title="Without a ledger"),
                     column("landed", title="Landed"),
                     column("dead_lettered", title="Dead letters"),
                     column("duplicates", title="Repetitions"),

@@ -230,8 +230,8 @@ def verify(
     json_: Json = False,
     only: Annotated[str, typer.Option(help="i1 (produced = landed + dead) or i2 (marts = recomputation).")] = "all",
 ) -> None:
-    """Check both invariants; exit 1 when one is broken."""
-    from shop_platform.operations.verify import rebuild_and_compare, reconcile
+    """Check both invariants, name what breaks one (ids and places; keys and columns), and exit 1 then."""
+    from shop_platform.operations.verify import rebuild_and_compare, reconcile, tell_i1, tell_i2
 
     if only not in {"all", "i1", "i2"}:
         raise ShopError(f"'{only}' is not an invariant", "Use --only i1 or --only i2.")
@@ -242,47 +242,16 @@ def verify(
         verdict["i1"] = reconciled.as_dict()
         verdict["hours"] = verdict["i1"].pop("hours")
         if not json_:
-            _print(_sentence_i1(verdict["i1"]))
-            hours = verdict["hours"]
-            _print(f"Hours: {hours['hours']:,} partitions and hours of event time, {hours['off']:,} do not add up")
-            for hour in reconciled.hours.worst[:10]:
-                _print(f"  {hour.sentence()}")
+            _print("\n".join(tell_i1(reconciled)))
     if only != "i1":
-        verdict["i2"] = rebuild_and_compare(settings).as_dict()
+        compared = rebuild_and_compare(settings)
+        verdict["i2"] = compared.as_dict()
         if not json_:
-            _print(_sentence_i2(verdict["i2"]))
+            _print("\n".join(tell_i2(compared)))
     if json_:
         _print(json.dumps(verdict, indent=2))
     if not all(part["holds"] for part in verdict.values()):
         raise typer.Exit(1)
-
-
-def _sentence_i1(i1: dict[str, Any]) -> str:
-    produced = "no producer's ledger" if i1["produced"] is None else f"{i1['produced']:,} produced"
-    word = "holds" if i1["holds"] else "IS BROKEN"
-    given_up = f" + {i1['given_up']:,} given up" if i1["given_up"] else ""
-    given_up += f" + {i1['expired']:,} removed by retention" if i1["expired"] else ""
-    extra = "" if i1["holds"] else f"; missing {i1['missing']}, unexpected {i1['unexpected']}, both {i1['in_both']}"
-    return (
-        f"I1 {word}: {produced} = {i1['landed']:,} landed + {i1['dead_lettered']:,} dead-lettered{given_up}"
-        f" ({i1['duplicates']:,} duplicates dropped, {i1['in_flight']:,} in flight){extra}"
-    )
-
-
-def _sentence_i2(i2: dict[str, Any]) -> str:
-    broken = [
-        f"{name}: {mart['only_in_mart']} rows only in the mart, {mart['only_in_rebuild']} only in the recomputation"
-        for name, mart in i2["marts"].items()
-        if mart["only_in_mart"] or mart["only_in_rebuild"]
-    ]
-    word = "holds" if i2["holds"] else "IS BROKEN"
-    kept = [
-        f"{name}: kept by retention, compared " + (f"from {day} on" if day else "not at all: it has no day")
-        for name, day in i2["kept"].items()
-    ]
-    return "\n  ".join(
-        [f"I2 {word}: {len(i2['marts'])} marts, {i2['rows']:,} rows recomputed from raw", *broken, *kept]
-    )
 
 
 @app.command("env")

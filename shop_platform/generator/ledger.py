@@ -17,6 +17,12 @@ from shop_platform.settings import Settings
 _FLUSH_SECONDS = 0.2
 Partition = tuple[str, int]
 
+SOURCES = frozenset(
+    f"/shop/{system}"
+    for system in ("accounts", "catalogue", "checkout", "fulfilment", "marketing", "returns", "warehouse", "web")
+)
+"""Whose events the simulated shop sends: every one of them is in its ledgers."""
+
 
 class Acknowledged(NamedTuple):
     """One line of the produced ledger."""

@@ -30,7 +30,7 @@ from shop_platform.local.stack import Ports, StackFolder
 from shop_platform.local.tasks import run_task
 from shop_platform.monitoring.services import KAFKA
 from shop_platform.operations.status import LedgerCounter, collect
-from shop_platform.operations.verify import rebuild_and_compare, reconcile
+from shop_platform.operations.verify import rebuild_and_compare, reconcile, tell_i1, tell_i2
 from shop_platform.orchestration.instance import dagster_services, prepare_home
 from shop_platform.orchestration.launch import launch_job, wait_for_run
 from shop_platform.settings import Environment, Role, Settings, load
@@ -251,20 +251,9 @@ class _Demo:
         console.print()
         console.print(account(self.steps.timings, memory))
         console.print()
-        console.print(
-            f"I1 {'holds' if i1.holds else 'IS BROKEN'}: {i1.produced or 0:,} produced = {i1.landed:,} landed +"
-            f" {i1.dead_lettered:,} dead-lettered; {i1.duplicates:,} duplicates dropped"
-        )
-        for hour in i1.hours.worst:
-            console.print(f"  {hour.sentence()}")
-        rows = sum(mart.rows for mart in i2.marts.values())
-        console.print(f"I2 {'holds' if i2.holds else 'IS BROKEN'}: {len(i2.marts)} marts, {rows:,} rows recomputed")
-        for name, mart in i2.marts.items():
-            if not mart.equal:
-                console.print(
-                    f"  {name}: {mart.only_in_mart} only in the mart, {mart.only_in_rebuild} only in the other"
-                )
-        return 0 if i1.holds and i1.hours.holds and i2.holds else 1
+        for line in (*tell_i1(i1), *tell_i2(i2)):
+            console.print(line, markup=False, soft_wrap=True)
+        return 0 if i1.holds and i2.holds else 1
 
     def _tend_postgres(self, restarts: Restarts) -> list[ServiceEvent]:
         """Start PostgreSQL again when it has ended; return what happened."""

@@ -72,7 +72,10 @@ def status_table(status: Status, *, partitions: int | None = _PARTITIONS_SHOWN) 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column()
-    grid.add_row("Produced", f"{_number(status.produced)} messages acknowledged by Kafka")
+    sent = "no ledger of a producer is here"
+    if status.produced is not None:
+        sent = f"{_number(status.produced)} messages that Kafka acknowledged to producers with a ledger"
+    grid.add_row("Produced", sent)
     grid.add_row(
         "Landed",
         f"{_number(status.landed)} events, {_number(status.duplicates)} duplicates dropped,"
@@ -85,9 +88,11 @@ def status_table(status: Status, *, partitions: int | None = _PARTITIONS_SHOWN) 
         grid.add_row("Services", _components(status))
     grid.add_row("Ingestion", _services(status))
     grid.add_row("Marts", Text.assemble("newest event ", _seconds(status.freshness_seconds), " old"))
-    verdict = {None: ("not checked yet", _DIM), True: ("holds", _GOOD), False: ("IS BROKEN", _BAD)}[status.reconciled]
+    holds = status.reconciled and not status.hours_off if status.reconciled is not None else None
+    verdict = {None: ("not checked yet", _DIM), True: ("I1 holds", _GOOD), False: ("I1 IS BROKEN", _BAD)}[holds]
     hours = (f", hours that do not add up: {status.hours_off:,}", _BAD) if status.hours_off else ""
-    grid.add_row("Reconciled", Text.assemble(verdict, hours, f"  {status.reconciled_at or ''}"))
+    way = (", `shop verify --only i1` names what", _BAD) if holds is False else ""
+    grid.add_row("Reconciled", Text.assemble(verdict, hours, way, f"  {status.reconciled_at or ''}"))
     if status.failed_checks or status.warning_checks:
         failing = Text(f"{status.failed_checks} failing", _BAD if status.failed_checks else _GOOD)
         counted = Text.assemble(failing, (f", {status.warning_checks} with a warning", "yellow"))

@@ -49,16 +49,18 @@ class Hour:
     def sentence(self) -> str:
         """Return where it is and what is wrong, for a person."""
         hour = "unknown hour" if self.event_hour is None else f"{self.event_hour.astimezone(dt.UTC):%Y-%m-%d %H:00} UTC"
-        sent = "no producer's ledger" if self.produced is None else f"{self.produced} produced"
+        sent = "" if self.produced is None else f"{self.produced} produced, "
         faults = []
         if self.difference > 0:
             faults.append(f"{self.difference} missing")
         if self.difference < 0:
             faults.append(f"{-self.difference} more than there should be")
-        if self.landed != self.noted:
-            faults.append(f"{self.noted} noted as landed")
+        if self.landed < self.noted:
+            faults.append(f"{self.noted - self.landed} of {self.noted} that had landed taken out of raw")
+        if self.landed > self.noted:
+            faults.append(f"{self.landed - self.noted} in raw that the ingestion did not note")
         return (
-            f"{self.topic}/{self.partition}, {hour}: {', '.join(faults)} ({sent}, {self.landed} landed,"
+            f"{self.topic}/{self.partition}, {hour}: {', '.join(faults)} ({sent}{self.landed} landed,"
             f" {self.duplicates} duplicates, {self.dead} dead)"
         )
 
@@ -91,16 +93,21 @@ class Hours:
         }
 
 
-def measure_hours(connection: Connection, *, with_ledger: bool) -> Hours:
-    """Count every message and every raw row by hour into ``reconcile_hour``, and judge it.
+def count_hours(connection: Connection, *, with_ledger: bool) -> None:
+    """Count every message and every raw row by hour into ``reconcile_hour``.
 
-    :func:`~shop_platform.operations.produced.load_produced` comes first. Replaces what an earlier call measured.
+    :func:`~shop_platform.operations.produced.load_produced` and
+    :func:`~shop_platform.operations.strangers.load_strangers` come first. Replaces what an earlier call counted.
     """
     connection.execute("drop table if exists reconcile_hour")
     connection.execute(
         "create temporary table reconcile_hour (like ops.reconciliation_hours including generated) on commit drop"
     )
     connection.execute(_MEASURE, {"with_ledger": with_ledger})
+
+
+def judge_hours(connection: Connection) -> Hours:
+    """Say which of ``reconcile_hour`` do not add up."""
     counted = connection.execute(
         "select topic, count(*), count(*) filter (where difference <> 0 or landed <> noted)"
         " from reconcile_hour group by topic order by topic"
@@ -137,7 +144,7 @@ def load_rows(connection: Connection) -> None:
 
 
 def store_hours(connection: Connection) -> None:
-    """Bring ``ops.reconciliation_hours`` up to what :func:`measure_hours` found, touching only what changed."""
+    """Bring ``ops.reconciliation_hours`` up to what :func:`count_hours` found, touching only what changed."""
     connection.execute(
         "delete from ops.reconciliation_hours as t using"
         " (select * from ops.reconciliation_hours except select * from reconcile_hour) as old"
@@ -199,5 +206,5 @@ from (
     where difference <> 0 or landed <> noted
 ) as off
 where place <= %s
-order by topic, place
+order by place, topic
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -14,6 +15,20 @@ from shop_platform.events.registry import TOPICS
 Connection = psycopg.Connection[Any]
 
 _CHUNK_BYTES = 1 << 20
+# They account for the events that they sent, and for nothing else that their source may send.
+_PARTIAL = ("import-", "erase-")
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """The ledgers that were loaded, by name; ``reconcile_ledger.file`` counts them from 0."""
+
+    names: tuple[str, ...]
+
+    @property
+    def whole(self) -> tuple[int, ...]:
+        """Those of producers that write down every event they send: one that is not there is unexpected."""
+        return tuple(number for number, name in enumerate(self.names) if not name.startswith(_PARTIAL))
 
 
 def load_passed(connection: Connection) -> None:
@@ -29,11 +44,12 @@ def load_passed(connection: Connection) -> None:
 def load_letters(connection: Connection) -> None:
     """Fill ``reconcile_letter``: at which hour the message of each dead letter is counted, replayed ones as landed.
 
-    That is what could be read of the message, or a person put right; the producer's ledger may say another hour.
+    That is what could be read of the message, or a person put right; the producer's ledger may say another hour. Of
+    replayed ones also the id under which they landed (``landed_as``): a person may have given them another one.
     """
     replayed = sql.SQL(" union all ").join(
         sql.SQL(
-            'select d.topic, d.partition, d."offset", r.event_time from ops.dead_letters as d join {} as r'
+            'select d.topic, d.partition, d."offset", r.event_time, d.event_id from ops.dead_letters as d join {} as r'
             " on r.event_id = d.event_id where d.status = 'replayed'"
         ).format(sql.Identifier("raw", topic.subject))
         for topic in TOPICS
@@ -41,8 +57,8 @@ def load_letters(connection: Connection) -> None:
     connection.execute(
         sql.SQL(
             'create temporary table reconcile_letter on commit drop as select distinct on (topic, partition, "offset")'
-            " topic, partition, \"offset\", date_bin('1 hour', event_time, to_timestamp(0)) as hour"
-            ' from (select topic, partition, "offset", event_time from ops.dead_letters'
+            " topic, partition, \"offset\", date_bin('1 hour', event_time, to_timestamp(0)) as hour, landed_as"
+            ' from (select topic, partition, "offset", event_time, null::uuid as landed_as from ops.dead_letters'
             "   where status <> 'replayed' union all {}) as letters"
         ).format(replayed)
     )
@@ -50,33 +66,37 @@ def load_letters(connection: Connection) -> None:
     connection.execute("analyze reconcile_letter")
 
 
-def load_produced(connection: Connection, ledger_dir: Path) -> bool:
-    """Fill ``reconcile_line`` with the lines below ``ledger_dir``; return whether there is a ledger that accounts
-    for everything.
+def load_produced(connection: Connection, ledger_dir: Path) -> Ledgers:
+    """Fill ``reconcile_line`` with the lines below ``ledger_dir``; return which ledgers there are.
 
     :func:`load_passed` and :func:`load_letters` come first. ``reconcile_line`` is one acknowledged message: event_id,
-    topic, partition, hour (null: not counted by hour), passed (the warehouse is behind its offset), given_up (passed,
-    but only because a person accepted that Kafka had removed it), read_again (readings beyond the first). Replaces what
-    an earlier call loaded; the tables live until the transaction ends. ``reconcile_foreign`` is one message of a
-    producer without a ledger (topic, partition, hour), as far as it can be known: a dead letter without an id.
+    topic, partition, offset, file (number of its ledger), hour (null: not counted by hour), passed (the warehouse is
+    behind its offset), given_up (passed, but only because a person accepted that Kafka had removed it), read_again
+    (readings beyond the first). Replaces what an earlier call loaded; the tables live until the transaction ends.
     """
-    connection.execute("drop table if exists reconcile_ledger, reconcile_line, reconcile_span, reconcile_foreign")
+    connection.execute("drop table if exists reconcile_ledger, reconcile_line, reconcile_span")
     connection.execute(
         "create temporary table reconcile_ledger (event_id uuid not null, topic text not null,"
-        ' partition integer not null, "offset" bigint not null, event_time text not null) on commit drop'
+        ' partition integer not null, "offset" bigint not null, event_time text not null,'
+        " file integer not null default 0) on commit drop"
     )
     files = sorted((ledger_dir / "produced").glob("*.tsv"))
-    with (
-        connection.cursor() as cursor,
-        cursor.copy('copy reconcile_ledger (event_id, topic, partition, "offset", event_time) from stdin') as copy,
-    ):
-        for path in files:
+    # An erasure that was killed before its event was acknowledged leaves an empty one.
+    files = [path for path in files if not path.stem.startswith(_PARTIAL) or path.stat().st_size]
+    for number, path in enumerate(files):
+        connection.execute(
+            sql.SQL("alter table reconcile_ledger alter column file set default {}").format(sql.Literal(number))
+        )
+        with (
+            connection.cursor() as cursor,
+            cursor.copy('copy reconcile_ledger (event_id, topic, partition, "offset", event_time) from stdin') as copy,
+        ):
             for chunk in _whole_lines(path):
                 copy.write(chunk)
-    _judge_lines(connection)
-    _load_foreign(connection)
-    # Imports and erasures account for their own events only: those of a shop's other producers are not unexpected.
-    return any(not path.stem.startswith(("import-", "erase-")) for path in files)
+    connection.execute(_SPANS)
+    connection.execute(_LINES)
+    connection.execute("analyze reconcile_line")
+    return Ledgers(tuple(path.stem for path in files))
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
@@ -87,22 +107,6 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
             head, separator, tail = (rest + chunk).rpartition(b"\n")
             rest = tail
             yield head + separator
-
-
-def _judge_lines(connection: Connection) -> None:
-    connection.execute(_SPANS)
-    connection.execute(_LINES)
-    connection.execute("analyze reconcile_line")
-
-
-def _load_foreign(connection: Connection) -> None:
-    connection.execute(
-        "create temporary table reconcile_foreign on commit drop as"
-        " select d.topic, d.partition, date_bin('1 hour', d.event_time, to_timestamp(0)) as hour"
-        " from ops.dead_letters as d where d.event_id is null and d.status <> 'replayed' and not exists ("
-        " select from reconcile_ledger as l"
-        ' where l.topic = d.topic and l.partition = d.partition and l."offset" = d."offset")'
-    )
 
 
 # One span per incarnation of a partition: the offsets that were passed in it. Whatever lay below the first offset of
@@ -164,10 +168,12 @@ gaps as materialized (
 ),
 judged as (
     select
-        l.event_id,
+        -- Where offsets were used twice, nobody can tell whose letter it is.
+        case when once.next_offset is null then l.event_id else coalesce(letter.landed_as, l.event_id) end as event_id,
         l.topic,
         l.partition,
         l."offset",
+        l.file,
         case
             when letter.topic is not null then letter.hour
             when l."offset" >= coalesce(since.next_offset, 0)
@@ -195,6 +201,8 @@ select
     event_id,
     topic,
     partition,
+    "offset",
+    file,
     hour,
     passed,
     passed and exists (

@@ -13,7 +13,9 @@ from psycopg import sql
 
 from shop_platform.errors import ShopError
 from shop_platform.operations.dbt import run_dbt
+from shop_platform.operations.differences import MartComparison, compare, key_of
 from shop_platform.operations.kept import Kept, kept_marts
+from shop_platform.operations.mart_keys import readable_keys
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.locks import lock_lost, transform_lock
@@ -27,20 +29,6 @@ _SCHEMAS = ("staging", "intermediate", "marts")
 
 # Marts that tell what readers saw. Their past stands nowhere else, so it cannot be recomputed; their last word can.
 LOGS = ("kpi_daily_versions",)
-
-
-@dataclass(frozen=True)
-class MartComparison:
-    """One mart: its rows, rows only in the mart, rows only in the recomputation."""
-
-    rows: int
-    only_in_mart: int
-    only_in_rebuild: int
-
-    @property
-    def equal(self) -> bool:
-        """Whether both hold the same rows, each as often."""
-        return self.only_in_mart == 0 and self.only_in_rebuild == 0
 
 
 @dataclass(frozen=True)
@@ -58,19 +46,12 @@ class RebuildComparison:
         return bool(self.marts) and all(mart.equal for mart in self.marts.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return verdict and counts per mart."""
+        """Return verdict, and per mart counts and rows that differ."""
         return {
             "holds": self.holds,
             "ceiling": self.ceiling,
             "rows": sum(mart.rows for mart in self.marts.values()),
-            "marts": {
-                name: {
-                    "rows": mart.rows,
-                    "only_in_mart": mart.only_in_mart,
-                    "only_in_rebuild": mart.only_in_rebuild,
-                }
-                for name, mart in self.marts.items()
-            },
+            "marts": {name: mart.as_dict() for name, mart in self.marts.items()},
             "kept": {name: day and day.isoformat() for name, day in self.kept.items()},
         }
 
@@ -116,7 +97,8 @@ def rebuild_and_compare(
             with connect(settings, Role.TRANSFORM) as connection:
                 kept = kept_marts(connection, target / "manifest.json")
                 names = [name for name in _tables(connection) if name not in kept or kept[name] is not None]
-                compared = {name: _compare(connection, name, kept.get(name)) for name in names}
+                shown = readable_keys(target / "manifest.json")
+                compared = {name: _compare(connection, name, kept.get(name), shown.get(name, [])) for name in names}
                 first_days = {name: mart.first_day if mart else None for name, mart in kept.items()}
                 if lock.lost:
                     raise lock_lost()
@@ -158,7 +140,7 @@ def _tables(connection: Connection) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def _compare(connection: Connection, name: str, since: Kept | None) -> MartComparison:
+def _compare(connection: Connection, name: str, since: Kept | None, shown: list[str]) -> MartComparison:
     columns = [
         str(row[0])
         for row in connection.execute(
@@ -172,17 +154,16 @@ def _compare(connection: Connection, name: str, since: Kept | None) -> MartCompa
     days: sql.Composable = sql.SQL("true")
     if since:
         days = sql.SQL("{} >= {}").format(sql.Identifier(since.day_column), sql.Literal(since.first_day))
-    mart = select.format(listed, sql.Identifier("marts", name), days)
-    rebuilt = select.format(listed, sql.Identifier(f"{_PREFIX}marts", name), days)
-    counts = connection.execute(
-        sql.SQL(
-            "select (select count(*) from {table} where {days}),"
-            " (select count(*) from ({mart} except all {rebuilt}) as a),"
-            " (select count(*) from ({rebuilt} except all {mart}) as b)"
-        ).format(table=sql.Identifier("marts", name), days=days, mart=mart, rebuilt=rebuilt)
-    ).fetchone()
-    assert counts is not None
-    return MartComparison(*(int(count) for count in counts))
+    recomputed = f"{_PREFIX}marts"
+    return compare(
+        connection,
+        select.format(listed, sql.Identifier("marts", name), days),
+        select.format(listed, sql.Identifier(recomputed, name), days),
+        columns,
+        # Of the recomputed one: a mart that was edited by hand may have lost it.
+        key_of(connection, recomputed, name),
+        [each for each in shown if each in columns],
+    )
 
 
 def _drop(settings: Settings) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -12,8 +13,10 @@ import psycopg
 from psycopg import sql
 
 from shop_platform.events.registry import TOPICS
-from shop_platform.operations.hours import Hours, load_rows, measure_hours, store_hours
+from shop_platform.operations.examples import Example, name_examples
+from shop_platform.operations.hours import Hours, count_hours, judge_hours, load_rows, store_hours
 from shop_platform.operations.produced import load_letters, load_passed, load_produced
+from shop_platform.operations.strangers import credit_repetitions, load_strangers
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
@@ -25,12 +28,14 @@ _LEDGER_FLUSH_SECONDS = 2.5
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """The counts behind invariant I1. ``produced`` is ``None`` without a producer's ledger (a real shop).
+    """The counts behind invariant I1. ``produced`` is ``None`` without any producer's ledger (a real shop).
 
     All counts are of events whose Kafka offset the warehouse has passed; ``in_flight`` ones are still in Kafka.
     ``given_up`` events were removed from Kafka before they were read, and a person accepted that: they are shown, and
-    do not break the invariant. ``expired`` events had landed and were removed by retention. ``hours`` is the same
-    account by hour of event time, message by message.
+    do not break the invariant. ``expired`` events had landed and were removed by retention. ``foreign`` ones are of
+    producers that keep no ledger beside one that does, ``mended`` ones got their id from a person. ``hours`` is the
+    same account by hour of event time, message by message. ``examples`` names, by the name of the count, some of what
+    breaks the invariant.
     """
 
     produced: int | None
@@ -46,24 +51,43 @@ class Reconciliation:
     offset_mismatches: int
     given_up: int = 0
     expired: int = 0
+    foreign: int = 0
+    mended: int = 0
     hours: Hours = field(default_factory=Hours)
+    examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
 
     @property
-    def holds(self) -> bool:
-        """Whether the invariant holds (what :attr:`hours` says is apart)."""
+    def ids_hold(self) -> bool:
+        """Whether every id is where it should be, once, and the offsets are without a hole."""
         return not (
             self.missing or self.unexpected or self.in_both or self.landed_twice or self.offset_mismatches
         ) and (
-            self.produced is None or self.produced == self.landed + self.dead_lettered + self.given_up + self.expired
+            self.produced is None
+            or self.produced + self.foreign + self.mended
+            == self.landed + self.dead_lettered + self.given_up + self.expired
         )
 
+    @property
+    def holds(self) -> bool:
+        """Whether the invariant holds: by id, and hour by hour."""
+        return self.ids_hold and self.hours.holds
+
     def as_dict(self) -> dict[str, Any]:
-        """Return verdict and counts."""
-        return {"holds": self.holds, **asdict(self), "hours": self.hours.as_dict()}
+        """Return verdict, counts and examples."""
+        counts = {
+            each.name: getattr(self, each.name) for each in fields(self) if each.name not in {"hours", "examples"}
+        }
+        return {
+            "holds": self.holds,
+            "ids_hold": self.ids_hold,
+            **counts,
+            "hours": self.hours.as_dict(),
+            "examples": {kind: [each.as_dict() for each in named] for kind, named in self.examples.items()},
+        }
 
 
 def reconcile(settings: Settings, *, record: bool = True) -> Reconciliation:
-    """Compare the producer's acknowledged ledger with what landed and what was dead-lettered.
+    """Compare the producers' acknowledged ledgers with what landed and what was dead-lettered.
 
     Reads one snapshot of the warehouse, so that it may run beside live ingestion; two calls at once run one after the
     other. ``record`` writes the outcome to ``ops.reconciliations`` and ``ops.reconciliation_hours``.
@@ -88,9 +112,9 @@ def reconcile(settings: Settings, *, record: bool = True) -> Reconciliation:
 def _record(connection: Connection, outcome: Reconciliation) -> None:
     connection.execute(
         "insert into ops.reconciliations"
-        " (holds, produced, landed, dead_lettered, duplicates, missing, unexpected, given_up, expired, hours_off,"
-        " detail)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " (holds, produced, landed, dead_lettered, duplicates, missing, unexpected, given_up, expired,"
+        " foreign_events, hours_off, detail)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             outcome.holds,
             outcome.produced,
@@ -101,6 +125,7 @@ def _record(connection: Connection, outcome: Reconciliation) -> None:
             outcome.unexpected,
             outcome.given_up,
             outcome.expired,
+            outcome.foreign,
             sum(outcome.hours.off.values()),
             json.dumps(outcome.as_dict()),
         ],
@@ -123,7 +148,7 @@ def _load_warehouse(connection: Connection) -> None:
 
 
 def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
-    with_ledger = load_produced(connection, ledger_dir)
+    ledgers = load_produced(connection, ledger_dir)
     # A malformed copy may carry the id of nothing else, so the three sets are compared as sets of ids.
     connection.execute("drop table if exists reconcile_produced")
     connection.execute(
@@ -137,6 +162,7 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
         " ) as lines group by 1"
     )
     connection.execute("analyze reconcile_produced")
+    connection.execute(_LETTERS_WITHOUT_ID)
     produced, in_flight = _row(
         connection,
         "select count(*) filter (where reached), count(*) filter (where not reached) from reconcile_produced",
@@ -148,11 +174,7 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
         " and not exists (select from reconcile_landed as l where l.event_id = p.event_id)"
         " and not exists (select from reconcile_dead as d where d.event_id = p.event_id)",
     )
-    (unexpected,) = _row(
-        connection,
-        "select count(*) from (select event_id from reconcile_landed union select event_id from reconcile_dead) as w"
-        " where not exists (select from reconcile_produced as p where p.event_id = w.event_id)",
-    )
+    strangers = load_strangers(connection, ledgers)
     (landed, distinct_landed) = _row(connection, "select count(*), count(distinct event_id) from reconcile_landed")
     (dead,) = _row(connection, "select count(*) from reconcile_dead")
     (in_both,) = _row(
@@ -172,22 +194,43 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
         " on (o.topic_id, o.partition, o.incarnation) = (b.topic_id, b.partition, b.incarnation)"
         " where b.next_offset <> o.next_offset or b.covered <> b.next_offset - b.first_offset",
     )
+    faults = {
+        "missing": nowhere - given_up - gone,
+        "unexpected": strangers.unexpected,
+        "in_both": in_both,
+        "landed_twice": landed - distinct_landed,
+        "offset_mismatches": mismatches,
+    }
+    count_hours(connection, with_ledger=bool(ledgers.whole))
+    if strangers.foreign and ledgers.whole:
+        credit_repetitions(connection)
     return Reconciliation(
-        produced=produced if with_ledger else None,
+        produced=produced if ledgers.names else None,
         landed=landed,
         dead_lettered=dead,
         duplicates=duplicates,
         in_flight=in_flight,
-        missing=nowhere - given_up - gone,
-        unexpected=unexpected if with_ledger else 0,
-        in_both=in_both,
-        landed_twice=landed - distinct_landed,
         unattributed_dead_letters=unattributed,
-        offset_mismatches=mismatches,
         given_up=given_up,
-        expired=gone if with_ledger else removed,
-        hours=measure_hours(connection, with_ledger=with_ledger),
+        expired=gone if ledgers.names else removed,
+        foreign=strangers.foreign if ledgers.names else 0,
+        mended=strangers.mended,
+        hours=judge_hours(connection),
+        examples=name_examples(connection, ledgers, faults),
+        **faults,
     )
+
+
+# The ledger knows the id of a message that itself told none, or one that another event has.
+_LETTERS_WITHOUT_ID: LiteralString = """
+insert into reconcile_dead
+select distinct l.event_id
+from ops.dead_letters as d
+join reconcile_line as l on l.topic = d.topic and l.partition = d.partition and l."offset" = d."offset"
+where d.event_id is null and d.status <> 'replayed' and l.passed
+    and not exists (select from reconcile_landed as r where r.event_id = l.event_id)
+    and not exists (select from reconcile_dead as other where other.event_id = l.event_id)
+"""
 
 
 def _row(connection: Connection, query: LiteralString) -> tuple[int, ...]:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from shop_platform.operations.rebuild import MartComparison, RebuildComparison, rebuild_and_compare
+from shop_platform.operations.differences import MartComparison
+from shop_platform.operations.rebuild import RebuildComparison, rebuild_and_compare
 from shop_platform.operations.reconcile import Reconciliation, reconcile
+from shop_platform.operations.telling import short_i1, short_i2, tell_i1, tell_i2
 
-__all__ = ["MartComparison", "RebuildComparison", "Reconciliation", "rebuild_and_compare", "reconcile"]
+__all__ = [
+    "MartComparison",
+    "RebuildComparison",
+    "Reconciliation",
+    "rebuild_and_compare",
+    "reconcile",
+    "short_i1",
+    "short_i2",
+    "tell_i1",
+    "tell_i2",
+]

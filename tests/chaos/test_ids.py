@@ -57,7 +57,7 @@ def around_now(rng, count, now):
 
 
 def extreme(rng, count, now):
-    ends = [uuid.UUID(int=value) for value in (0, 1, 2**127, 2**127 - 1, 2**128 - 2, 2**128 - 1)]
+    ends = [uuid.UUID(int=value) for value in (1, 2, 2**127, 2**127 - 1, 2**128 - 3, 2**128 - 2)]
     return [*ends, *random_ids(rng, count - len(ends), now)]
 
 

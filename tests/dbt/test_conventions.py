@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from shop_platform.operations.mart_keys import readable_key
 from shop_platform.operations.rebuild import LOGS
 from tests.dbt.project import PROJECT, Shop
 
@@ -36,6 +37,13 @@ def test_the_marts_are_the_ones_other_rooms_rely_on(marts: list[Any]) -> None:
         *("kpi_daily_versions", "kpi_restatements", "kpi_day_status", "fct_late_events"),
         *("kpi_hourly", "data_freshness", "data_quality_scorecard"),
     }
+
+
+def test_a_row_of_every_mart_has_a_name_that_a_person_can_read(marts: list[Any]) -> None:
+    for mart in marts:
+        hashed = {name for name, column in mart.columns.items() if column.description.startswith("Key made of")}
+        key = readable_key(mart.to_dict(omit_none=True))
+        assert set(key) - hashed, (mart.name, key)
 
 
 def test_every_model_says_its_grain_and_describes_every_column(models: list[Any], shop: Shop) -> None:

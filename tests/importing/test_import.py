@@ -75,7 +75,7 @@ def test_the_shopify_example_lands_with_its_amounts_and_everything_is_accounted_
         ("shopify-1002", "/shopify/orders", "2026-02-03T17:40:51", "85.72", "13.69", "WELCOME10"),
     ]
     outcome = reconcile(shop.settings)
-    assert outcome.holds and outcome.hours.holds and (outcome.landed, outcome.missing) == (24, 0)
+    assert outcome.holds and outcome.hours.holds and (outcome.produced, outcome.landed, outcome.missing) == (24, 24, 0)
 
 
 def test_the_woocommerce_examples_land_with_their_amounts_and_everything_is_accounted_for(shop):

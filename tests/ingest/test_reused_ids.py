@@ -78,7 +78,8 @@ def test_a_letter_with_a_used_id_lands_once_it_has_an_id_of_its_own(shop):
     assert fix_many(settings, select(), read_edits([], [], give_id=True), actor=ME).fixed == 1
     assert replay(settings, select(), actor=ME).landed == 1
     assert query(settings, "select data ->> 'page' from raw.web order by 1") == [("/other",), ("/sale",)]
-    assert reconcile(settings).hours.holds
+    outcome = reconcile(settings)
+    assert outcome.holds and (outcome.produced, outcome.landed, outcome.mended) == (2, 2, 0)
 
 
 def test_another_estimate_of_the_time_is_no_other_event(shop):
@@ -101,8 +102,11 @@ def test_a_producer_without_ids_of_its_own_is_told_so(shop):
         query(settings, "select error_class, schema_path, event_id from ops.dead_letters")
         == [("envelope_invalid", "$.id", None)] * 3
     )
+    assert reconcile(settings).holds
     assert fix_many(settings, select(), read_edits([], [], give_id=True), actor=ME).fixed == 3
     assert replay(settings, select(), actor=ME).landed == 3
+    outcome = reconcile(settings)
+    assert outcome.holds and (outcome.produced, outcome.landed) == (3, 3)
 
 
 def test_an_event_in_binary_mode_lands_like_any_other_and_is_mended_at_the_desk_with_its_headers(shop):

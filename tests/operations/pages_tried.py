@@ -126,6 +126,7 @@ TRIED: dict[str, dict[str, How]] = {
         "shop verify --only i2": VERIFY,
         "shop offsets list": OFFSETS,
         "shop dead-letters list": LETTERS,
+        "shop dead-letters replay": NAMED,
         "select * from ops.reconciliation where difference <> 0": ask(),
         "shop verify": VERIFY,
         'make test ARGS="tests/dbt/test_worlds.py"': GATE,

@@ -13,6 +13,7 @@ from shop_platform.landed_events.selection import select
 from shop_platform.operations import rebuild
 from shop_platform.operations.rebuild import rebuild_and_compare
 from shop_platform.operations.reconcile import reconcile
+from shop_platform.operations.telling import short_i2, tell_i2
 from shop_platform.settings import PROJECT_ROOT, Role
 from shop_platform.warehouse.connect import connect
 from shop_platform.warehouse.locks import transform_lock
@@ -47,10 +48,24 @@ def test_marts_equal_their_recomputation_until_somebody_alters_one(shop, monkeyp
         connection.execute(
             "update marts.kpi_daily set units = units + 1 where date_day = (select max(date_day) from marts.kpi_daily)"
         )
+        ((day, units),) = connection.execute(
+            "select date_day::text, units from marts.kpi_daily order by date_day desc limit 1"
+        ).fetchall()
     broken = rebuild_and_compare(shop.settings)
     assert not broken.holds
     assert [name for name, mart in broken.marts.items() if not mart.equal] == ["kpi_daily"]
-    assert (broken.marts["kpi_daily"].only_in_mart, broken.marts["kpi_daily"].only_in_rebuild) == (1, 1)
+    mart = broken.marts["kpi_daily"]
+    assert (mart.only_in_mart, mart.only_in_rebuild, mart.changed) == (1, 1, 1)
+    (example,) = mart.examples
+    assert example.key == {"date_day": day, "currency": "EUR"} and example.columns == {"units": (units, units - 1)}
+    told = tell_i2(broken)
+    assert (
+        told[0].startswith("I2 IS BROKEN: ") and told[1] == f"  kpi_daily: 1 row differs (of {mart.rows} in the mart)"
+    )
+    assert told[2] == f"    date_day {day}, currency EUR: units is {units} in the mart, {units - 1} recomputed"
+    assert "What to do: docs/runbooks/invariant-broken.md." in told[-1] and short_i2(broken).startswith(
+        "kpi_daily: 1 row differs"
+    )
     with connect(shop.settings, Role.TRANSFORM) as connection:
         leftovers = connection.execute("select count(*) from pg_namespace where nspname like 'verify%'").fetchone()
     assert leftovers == (0,)

@@ -122,19 +122,29 @@ def old_shop(postgres_server, tmp_path):
         _drop(Warehouse(settings, postgres_server))
 
 
+TODAYS = """
+create function ops.ensure_partitions() returns setof text language sql as 'select null::text where false';
+create table ops.retractions (
+    event_id uuid, topic text, event_type text, source text, subject text, event_time timestamptz, data jsonb,
+    restored_at timestamptz
+);
+create schema pii;
+create table pii.personal_data (event_id uuid, event_type text, data jsonb);
+grant usage on schema pii to shop_ingest;
+grant select on ops.retractions, pii.personal_data to shop_ingest
+"""
+
+
 def test_an_upgrade_counts_what_was_there_without_an_hour(old_shop):
     producer = LedgerProducer(old_shop.settings)
     events = [at(n, START) for n in range(30)]
     producer.send(events + events[:5])
     producer.send_raw("shop.web", b"{", str(uuid.uuid4()))
     producer.flush()
-    # Today's ingestion asks a warehouse of that time for partitions.
-    admin(
-        old_shop,
-        "create function ops.ensure_partitions() returns setof text language sql as 'select null::text where false'",
-    )
+    # Today's ingestion asks a warehouse of that time for what it does not have yet.
+    admin(old_shop, TODAYS)
     ingest_until_end(old_shop.settings)
-    admin(old_shop, "drop function ops.ensure_partitions()")
+    admin(old_shop, "drop function ops.ensure_partitions(); drop table ops.retractions; drop schema pii cascade")
     # As it was before there were hours, and a place for the time of a dead letter.
     admin(old_shop, "truncate ops.ingest_hours")
     admin(old_shop, "update ops.dead_letters set event_time = null")

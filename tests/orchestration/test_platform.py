@@ -81,7 +81,8 @@ def test_a_job_is_followed_an_altered_mart_fails_verify_and_days_are_built_again
     assert (broken.status, broken.failed_steps) == ("FAILURE", ("prove_i2",))
     assert broken.error is not None
     assert "I2 is broken" in broken.error
-    assert "fct_orders: 1 rows only in the mart, 1 only in the recomputation" in broken.error
+    assert "fct_orders: 1 row differs (of " in broken.error
+    assert "e.g. order_id ord_2: channel is altered in the mart, email recomputed" in broken.error
     eventually(lambda: failures(platform, names.JOB_VERIFY) == [("prove_i2", broken.error)])
 
     # Events land while the days are built again.

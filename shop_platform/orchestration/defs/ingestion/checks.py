@@ -6,7 +6,7 @@ import dagster as dg
 
 from shop_platform.events.registry import TOPICS
 from shop_platform.operations.hours import Hours
-from shop_platform.operations.verify import Reconciliation, reconcile
+from shop_platform.operations.verify import Reconciliation, reconcile, short_i1
 from shop_platform.orchestration import names
 from shop_platform.orchestration.batches import SubjectState, subject_states
 from shop_platform.orchestration.freshness import BY_SUBJECT
@@ -114,7 +114,7 @@ def judge_everything(result: Reconciliation) -> Iterator[dg.AssetCheckResult]:
 def judge_reconciliation(result: Reconciliation) -> dg.AssetCheckResult:
     """ERROR: a lost or doubled event is the one thing never allowed."""
     return dg.AssetCheckResult(
-        passed=result.holds,
+        passed=result.ids_hold,
         asset_key=dg.AssetKey(names.LEDGER_KEY),
         check_name=names.CHECK_RECONCILED,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -125,22 +125,14 @@ def judge_reconciliation(result: Reconciliation) -> dg.AssetCheckResult:
 
 def _reconciled(result: Reconciliation) -> str:
     """Say what is wrong and where; what has no producer's ledger can only be compared with itself."""
-    if result.holds:
-        return "What was produced is landed or a dead letter, and nothing is there twice."
-    counts = {
-        "missing": result.missing,
-        "never produced": result.unexpected,
-        "both landed and dead": result.in_both,
-        "landed twice": result.landed_twice,
-        "at another offset than they were sent to": result.offset_mismatches,
-    }
-    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    produced = f"{result.produced} produced" if result.produced is not None else "nobody tells what was produced"
-    where = f" Most of all in {result.hours.worst[0].sentence()}." if result.hours.worst else ""
-    return (
-        "Events are lost or there twice (I1):"
-        f" {told or 'the counts differ'} ({produced}, {result.landed} landed, {result.dead_lettered} dead).{where}"
-    )
+    if not result.ids_hold:
+        return (
+            f"Events are lost, or there that should not be (I1): {short_i1(result)}. `shop verify --only i1` tells all."
+        )
+    if result.produced is None:
+        return "Nothing is there twice. No producer keeps a ledger, so nobody can know what is missing."
+    apart = f" {result.foreign} events are of producers without a ledger." if result.foreign else ""
+    return f"What was produced is landed or a dead letter, and nothing is there twice.{apart}"
 
 
 def judge_hours(hours: Hours) -> dg.AssetCheckResult:

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from shop_platform.operations.verify import rebuild_and_compare, reconcile
+from shop_platform.operations.verify import rebuild_and_compare, reconcile, short_i1, short_i2, tell_i1, tell_i2
 from shop_platform.orchestration import names
 from shop_platform.settings import Settings
 
@@ -13,14 +13,16 @@ from shop_platform.settings import Settings
 def prove_i1(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
     """Reconcile what was produced with what landed."""
     outcome = reconcile(settings)
-    _report(context, "I1", outcome.holds and outcome.hours.holds, outcome.as_dict())
+    broken = "" if outcome.holds else f"I1 is broken: {short_i1(outcome)}"
+    _report(context, broken, tell_i1(outcome), outcome.as_dict())
 
 
 @dg.op(description="I2: every mart = its recomputation from raw.", pool=names.POOL_DBT)
 def prove_i2(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
     """Recompute every mart in schemas of its own and compare."""
     outcome = rebuild_and_compare(settings, say=context.log.info)
-    _report(context, "I2", outcome.holds, outcome.as_dict())
+    broken = "" if outcome.holds else f"I2 is broken: {short_i2(outcome)}"
+    _report(context, broken, tell_i2(outcome), outcome.as_dict())
 
 
 @dg.job(
@@ -34,26 +36,14 @@ def verify_job() -> None:
     prove_i2()
 
 
-def _report(context: dg.OpExecutionContext, invariant: str, holds: bool, counts: dict[str, Any]) -> None:
-    """Show the counts in Dagster; fail the step with the telling ones when the invariant is broken."""
-    context.add_output_metadata({"counts": dg.MetadataValue.json(counts)})
-    if not holds:
-        raise dg.Failure(
-            f"{invariant} is broken: {telling(counts)}",
-            metadata={"counts": dg.MetadataValue.json(counts)},
-            allow_retries=False,
-        )
-
-
-def telling(counts: dict[str, Any]) -> str:
-    """Return the counts in one line; of marts only those that differ."""
-    parts = [f"{name}={value}" for name, value in counts.items() if isinstance(value, int | str) and name != "holds"]
-    if "hours" in counts:
-        parts.append(f"hours off={counts['hours']['off']}")
-    for mart, differs in counts.get("marts", {}).items():
-        if differs["only_in_mart"] or differs["only_in_rebuild"]:
-            parts.append(
-                f"{mart}: {differs['only_in_mart']} rows only in the mart,"
-                f" {differs['only_in_rebuild']} only in the recomputation"
-            )
-    return ", ".join(parts)
+def _report(context: dg.OpExecutionContext, broken: str, told: list[str], found: dict[str, Any]) -> None:
+    """Show in Dagster what ``shop verify`` prints, and everything that was found; fail the step if it is ``broken``."""
+    text = "\n".join(told)
+    metadata: dict[str, dg.MetadataValue[Any]] = {
+        "found": dg.MetadataValue.text(text),
+        "counts": dg.MetadataValue.json(found),
+    }
+    context.add_output_metadata(metadata)
+    if broken:
+        context.log.error(text)
+        raise dg.Failure(broken, metadata=metadata, allow_retries=False)
