@@ -87,7 +87,8 @@ def _code(name: str, path: str) -> _Change:
     ).format(field=field, removed=removed, ordered=of_family(ORDERED))
     own = sql.SQL(
         "select t.code from ({theirs}) as t where not exists (select from {table} as o where {kind} and"
-        " o.data ->> {field} is not null and o.data ->> {field} = t.code and not exists ("
+        " o.data ->> {field} is not null and o.data ->> {field} = t.code"
+        " and o.data ->> 'customer_id' <> all(%(customers)s) and not exists ("
         "select from raw.customers as c where c.subject = o.data ->> 'customer_id' and {erased}))"
     ).format(
         theirs=theirs,
