@@ -18,6 +18,8 @@ from shop_platform.events.personal import KEPT_TEXTS, PERSONAL_FIELDS, Kept, fam
 from shop_platform.events.registry import EVENT_TYPES, TOPIC_OF_TYPE, TOPICS
 from shop_platform.operations.erase import look, reapply
 from shop_platform.operations.reconcile import reconcile
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
 from tests.support import people as p
 from tests.support.events import event
 
@@ -178,9 +180,10 @@ def with_coupon(order, customer, coupon):
 
 
 def test_a_coupon_stays_while_somebody_has_it_who_did_not_ask_to_be_forgotten(road):
+    own = with_coupon("o3", "cus_1", "EVA-10")
     road.land(
         with_coupon("o1", "cus_1", "SPRING"), with_coupon("o2", "cus_2", "SPRING"),
-        with_coupon("o3", "cus_1", "EVA-10"), p.ordered("o6", "cus_1"),
+        own, p.ordered("o6", "cus_1"),
         with_coupon("o4", "cus_1", "for two"), with_coupon("o5", "cus_3", "for two"),
     )  # fmt: skip
     before = dict(p.rows(road.settings, "select subject, _xid::text from raw.orders"))
@@ -193,6 +196,8 @@ def test_a_coupon_stays_while_somebody_has_it_who_did_not_ask_to_be_forgotten(ro
     assert dict(coupons(road)) == kept | {"o4": "[removed]", "o5": "[removed]"}
     road.land(with_coupon("o7", "cus_3", "EVA-AGAIN"), with_coupon("o8", "cus_3", "SPRING"))
     assert dict(coupons(road)) == kept | {"o4": "[removed]", "o5": "[removed]", "o7": "[removed]", "o8": "SPRING"}
+    (again,) = road.land(own)
+    assert (again.duplicates, again.dead) == (1, 0)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0), (2, 1, 0)])
@@ -226,4 +231,26 @@ def test_a_page_keeps_its_allowed_parameters_and_loses_everything_with_its_custo
         ("ses_2", "/sale", {"utm_source": "letter"}),
     ]
     road.land(p.erased(CUSTOMER))
-    assert p.rows(road.settings, pages) == [(SESSION, None, None), ("ses_2", "/sale", {"utm_source": "letter"})]
+    left = [(SESSION, None, None), ("ses_2", "/sale", {"utm_source": "letter"})]
+    assert p.rows(road.settings, pages) == left
+    (again,) = road.land(start, other)
+    assert (again.duplicates, again.dead) == (2, 0), "what was taken out does not make it another event"
+    start["data"]["device"] = "desktop"
+    (reused,) = road.land(start)
+    assert (reused.duplicates, reused.dead) == (0, 1)
+    assert p.rows(road.settings, pages) == left
+
+
+def test_what_was_retracted_is_erased_too(road):
+    start, order = p.session_started(SESSION, CUSTOMER), with_coupon("o1", CUSTOMER, "planted-10")
+    start["data"]["landing_page"] = "/planted"
+    wish = with_coupon("o2", CUSTOMER, ADDRESS)
+    road.land(start, order, wish, account())
+    with connect(road.settings, Role.ADMIN) as admin:
+        for area, events in (("web", [start]), ("orders", [order, wish])):
+            ids = [each["id"] for each in events]
+            admin.execute("select ops.retract(%s, %s::uuid[], 'test', 'a test')", [area, ids])
+    assert p.places_with(road.settings, LEFT_OVERS) == {"ops.retractions": 2, "pii.personal_data": 2}
+    road.land(p.erased(CUSTOMER))
+    assert p.places_with(road.settings, LEFT_OVERS) == {}
+    assert look(road.settings, CUSTOMER).personal == 0
