@@ -11,6 +11,7 @@ from shop_platform.events.spelling import REMOVED, plain, without_addresses
 from shop_platform.events.urls import split_url
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 # As numbers: a byte is looked for several times faster than a piece of one byte.
 _QUESTION, _PERCENT, _AT, _HASH, _EQUALS, _SEMICOLON, _BACKSLASH = b"?%@#=;\\"
@@ -86,24 +87,26 @@ def _clean(kept: dict[str, msgspec.Raw], texts: Texts, codes: dict[str, msgspec.
                     kept[name] = msgspec.Raw(_encode(inner))
                     changed = True
         elif _is(b'"', raw):
-            text = msgspec.json.decode(raw, type=str)
-            stays = _stays(text, how)
-            if stays != text:
-                kept[name] = msgspec.Raw(_encode(stays))
-                changed = True
-            if how is Kept.CODE and stays != text:
+            text = _decode_text(raw)
+            stays, parameters = _stays(text, how)
+            if stays == text:
+                continue
+            changed = True
+            kept[name] = msgspec.Raw(_encode(stays))
+            if how is Kept.CODE:
                 codes[name] = raw
-            if how is Kept.PATH and (parameters := split_url(text)[1]):
+            if parameters:
                 kept[name + PARAMETERS_SUFFIX] = msgspec.Raw(_encode(parameters))
     return changed
 
 
-def _stays(text: str, how: Kept) -> str:
+def _stays(text: str, how: Kept) -> tuple[str, dict[str, str]]:
+    """Return what stays of ``text``, and beside it."""
     if how is Kept.PATH:
-        return split_url(text)[0]
+        return split_url(text)
     if how is Kept.CODE:
-        return REMOVED if "@" in plain(text) else text
-    return without_addresses(text)
+        return REMOVED if "@" in plain(text) else text, {}
+    return without_addresses(text), {}
 
 
 def _is(start: bytes, value: msgspec.Raw) -> bool:

@@ -10,6 +10,7 @@ from shop_platform.events.spelling import REMOVED, plain
 PARAMETERS = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "category", "sort", "page")
 """What is kept of a query string. Search words (``utm_term``) and the id of a click (``gclid``) tell of a person."""
 
+_ANY_PARAMETER = re.compile("|".join(PARAMETERS))
 _VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TELLING = re.compile(r"[@=;?#\\]")
 _END_OF_PATH = re.compile(r"[?#]")
@@ -32,13 +33,19 @@ def source_path(source: str) -> str:
 
 
 _AT = re.compile("@")
+# What another spelling is made of.
+_SPELLED = re.compile(r"[%&\\]|[^\x00-\x7f]")
 
 
 def _without(path: str, telling: re.Pattern[str]) -> str:
+    if not _SPELLED.search(path) and not telling.search(path):
+        return path
     return "/".join(REMOVED if telling.search(plain(segment)) else segment for segment in path.split("/"))
 
 
 def _parameters(query: str) -> dict[str, str]:
+    if not _ANY_PARAMETER.search(query):
+        return {}
     try:
         pairs = parse_qsl(query[1:].partition("#")[0], max_num_fields=_MOST_PARAMETERS)
     except ValueError:  # so many are no shop's

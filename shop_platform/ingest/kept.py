@@ -12,6 +12,8 @@ from shop_platform.events.spelling import REMOVED
 from shop_platform.ingest.offsets import Connection
 from shop_platform.ingest.whose import ORDERED, of_family, orders_of, sessions_of, table_of
 
+_ORDERS = table_of(ORDERED)
+
 
 class _Change(NamedTuple):
     """What becomes of rows of a raw table that hold a text of ``%(customers)s``."""
@@ -26,6 +28,11 @@ def erase_texts(connection: Connection, customers: Sequence[str]) -> int:
     changed = 0
     for table, assignment, condition in _changes():
         query = sql.SQL("update {} set {} where {}").format(table, assignment, condition)
+        if table == _ORDERS:
+            query = sql.SQL(
+                "with changed as ({} returning subject)"
+                " insert into ops.erased_coupons (order_id) select subject from changed"
+            ).format(query)
         changed += connection.execute(query, {"customers": list(customers)}).rowcount
     return changed
 
@@ -78,7 +85,7 @@ def _has_any(paths: list[list[str]]) -> sql.Composed:
 def _code(name: str, path: str) -> _Change:
     """Return the change of codes that nobody has typed but customers who are erased.
 
-    Marts show codes, so these rows are built again: ``_xid``.
+    Marts show codes, so these orders are built again (``ops.erased_coupons``).
     """
     field, removed = sql.Literal(path), sql.Literal(REMOVED)
     theirs = sql.SQL(
@@ -99,9 +106,7 @@ def _code(name: str, path: str) -> _Change:
     )
     return _Change(
         table_of(name),
-        sql.SQL("data = jsonb_set(data, {}, to_jsonb({}::text)), _xid = pg_current_xact_id()").format(
-            sql.Literal([path]), removed
-        ),
+        sql.SQL("data = jsonb_set(data, {}, to_jsonb({}::text))").format(sql.Literal([path]), removed),
         sql.SQL("{} and data ->> {} is not null and data ->> {} = any(array({}))").format(
             of_family(name), field, field, own
         ),

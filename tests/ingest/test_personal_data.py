@@ -198,9 +198,10 @@ def test_rows_of_an_older_version_are_moved_as_the_ingestion_splits_and_those_of
     assert p.rows(settings, "select pii.move_from_raw()") == [(7 + 5,)]
     assert p.rows(settings, "select pii.move_from_raw()") == [(0,)]
     after = dict(p.rows(settings, watermarks))
-    assert {each for each in after if after[each] != before[each]} == {texts[n]["id"] for n in (2, 4, 5)}, (
+    assert {each for each in after if after[each] != before[each]} == {texts[n]["id"] for n in (4, 5)}, (
         "what models read is built again"
     )
+    assert p.rows(settings, "select order_id from ops.erased_coupons") == [("ord_1",)]
     reapply(settings)
     moved = p.rows(
         settings, "select event_id, event_type, subject, customer_id, event_time, data from pii.personal_data"

@@ -1,12 +1,24 @@
 -- Texts that stay in raw are cleaned when they land and erased with their customer; what has landed is cleaned here.
 
--- Erasure changes rows of raw: the texts of a customer, and of the marker where marts show one of them. Nothing else.
+-- Erasure changes rows of raw: the texts of a customer, and nothing else.
 grant update (data) on raw.customers, raw.web to shop_ingest;
-grant update (data, _xid) on raw.orders to shop_ingest;
+grant update (data) on raw.orders to shop_ingest;
 grant update (data) on ops.retractions to shop_ingest;
 -- A replay that found a letter still invalid noted both reasons, and a reason may quote the message.
 grant update (detail) on ops.dead_letter_actions to shop_ingest;
 alter table ops.dead_letter_actions alter column detail set statistics 0;
+
+-- _xid of a row in raw says which transaction landed it, and stays. So the marts that show coupons learn from here which
+-- orders they must build again.
+create table ops.erased_coupons (
+    order_id text not null,
+    _xid xid8 not null default pg_current_xact_id()
+);
+comment on table ops.erased_coupons is
+    'Orders whose coupon was taken out of raw, because it told of a person. Grain: one order each time.';
+create index erased_coupons_xid on ops.erased_coupons (_xid);
+grant select, insert on ops.erased_coupons to shop_ingest;
+grant select on ops.erased_coupons to shop_transform, shop_orchestrator;
 
 -- Whose an order is, and who else has typed a coupon.
 create index orders_customer on raw.orders ((data ->> 'customer_id')) where starts_with(event_type, 'shop.order.placed.v');
@@ -47,7 +59,7 @@ declare
 begin
     lock table raw.customers, raw.products, raw.web, raw.orders in share row exclusive mode;
 
-    -- _xid stays where no model reads the text, and moves where one does: then the marts are built again.
+    -- _xid stays where no model reads the text. Of customers and products it moves: then their marts are built again.
     update raw.web as w set data = w.data || jsonb_build_object('landing_page', pii.page_path(w.data ->> 'landing_page'))
     where starts_with(w.event_type, 'shop.web.session_started.v')
         and pii.page_path(w.data ->> 'landing_page') <> w.data ->> 'landing_page';
@@ -104,9 +116,13 @@ begin
             where e.subject = o.data ->> 'customer_id' and starts_with(e.event_type, 'shop.customer.erased.v')
         )
     on conflict do nothing;
-    update raw.orders as o set data = jsonb_set(o.data, '{coupon}', '"[removed]"'), _xid = pg_current_xact_id()
-    where starts_with(o.event_type, 'shop.order.placed.v') and o.data ->> 'coupon' is not null
-        and o.data ->> 'coupon' ~* '@|＠|﹫|%(25)*40|\\u0040|&#0*64;|&#x0*40;|&commat;';
+    with changed as (
+        update raw.orders as o set data = jsonb_set(o.data, '{coupon}', '"[removed]"')
+        where starts_with(o.event_type, 'shop.order.placed.v') and o.data ->> 'coupon' is not null
+            and o.data ->> 'coupon' ~* '@|＠|﹫|%(25)*40|\\u0040|&#0*64;|&#x0*40;|&commat;'
+        returning o.subject
+    )
+    insert into ops.erased_coupons (order_id) select subject from changed;
     get diagnostics cleaned = row_count;
     return changed + cleaned;
 end
