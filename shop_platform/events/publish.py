@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from shop_platform.events.envelope import CONTENT_TYPE, MAX_MESSAGE_BYTES, Envelope
-from shop_platform.events.personal import PERSONAL_FIELDS
+from shop_platform.events.personal import KEPT_TEXTS, PERSONAL_FIELDS
 from shop_platform.events.registry import EVENT_TYPES, TOPICS, EventType, successor
 
 CONTRACT_DIR = Path(__file__).resolve().parent.parent.parent / "docs" / "contract"
@@ -22,6 +22,8 @@ _JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _REF = "#/$defs/{name}"
 PERSONAL = "x-personal"
 """Marks a personal field: it is kept apart from the rest of the event, and erased when the customer asks for it."""
+KEPT = "x-kept"
+"""Tells how a free text that is not personal is kept (``Kept`` in ``personal.py``)."""
 SUPERSEDED_BY = "x-superseded-by"
 """Names the newer version that a producer should emit instead; the older one is still accepted."""
 
@@ -37,7 +39,9 @@ def event_schema(kind: EventType) -> dict[str, Any]:
     properties["type"] = {"const": kind.name}
     properties["data"] = schemas[1]
     for path in PERSONAL_FIELDS.get(kind.family, ()):
-        _mark(definitions, kind.payload.__name__, path.split("."))
+        _mark(definitions, kind.payload.__name__, path.split("."), PERSONAL, True)
+    for path, how in KEPT_TEXTS.get(kind.family, {}).items():
+        _mark(definitions, kind.payload.__name__, path.split("."), KEPT, how.value)
     # The envelope allows extensions (CloudEvents), `data` allows new optional fields: consumers ignore both.
     return {
         "$schema": _JSON_SCHEMA,
@@ -57,15 +61,15 @@ def _superseded(kind: EventType, **more: Any) -> dict[str, Any]:
     return {SUPERSEDED_BY: newer.name, **more} if newer else {}
 
 
-def _mark(definitions: dict[str, Any], name: str, path: list[str]) -> None:
-    """Mark the field at ``path`` of the definition ``name`` as personal; a later version need not have it."""
+def _mark(definitions: dict[str, Any], name: str, path: list[str], mark: str, value: object) -> None:
+    """Mark the field at ``path`` of the definition ``name``; a later version need not have it."""
     field = definitions[name]["properties"].get(path[0])
     if field is None:
         return
     if len(path) == 1:
-        field[PERSONAL] = True
+        field[mark] = value
     else:
-        _mark(definitions, field["$ref"].rpartition("/")[2], path[1:])
+        _mark(definitions, field["$ref"].rpartition("/")[2], path[1:], mark, value)
 
 
 def asyncapi() -> dict[str, Any]:
@@ -112,7 +116,12 @@ def asyncapi() -> dict[str, Any]:
                 " headers `ce_id` and `ce_time` repeat id and time, so that even an unreadable message can be"
                 " attributed. Fields marked"
                 f" `{PERSONAL}` are personal: they are kept apart and erased when a customer.erased event says so."
-                " `customer_id` is a token and must tell nothing about the person. Every version listed is accepted,"
+                f" Other free texts say by `{KEPT}` how they are kept: `path` (the address of a page, without query"
+                " string and fragment but for a few parameters; until the session's customer is erased), `code` (a"
+                " coupon: until the customer is erased, unless another one has it; personal if it holds an `@`),"
+                " `until_erased`, `public` (of no customer). An e-mail address is taken out of all of these."
+                " Identifiers and words in snake_case are tokens and must tell nothing about a person; `customer_id` is"
+                " the one by which a customer is erased. Every version listed is accepted,"
                 f" side by side; `{SUPERSEDED_BY}` names the one to emit instead."
             ),
         },

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from shop_platform.events.apart import is_telling, named_customer, take_apart
 from shop_platform.events.decode import CONTRACT, Contract, ContractViolation, Event
-from shop_platform.events.personal import Treatment, named_customer, split
+from shop_platform.events.personal import Owner, Treatment
 from shop_platform.ingest.content import is_repetition
 from shop_platform.ingest.dead import DeadLetter, Message, dead_letter, readable_headers
 from shop_platform.ingest.encode import EXACT_SECONDS, copy_tuple, epoch_us, personal_tuple
@@ -69,21 +70,27 @@ class People:
     """Who events are about, for the sake of those who ask to be forgotten.
 
     ``erased`` customers ask for it here, ``named`` ones are mentioned together with something personal or a session,
-    ``searching`` are sessions with search words.
+    ``searching`` are sessions and ``ordering`` orders with something personal, such as search words.
     """
 
     erased: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
     searching: set[str] = field(default_factory=set)
+    ordering: set[str] = field(default_factory=set)
+
+    def of(self, owner: Owner | None) -> set[str]:
+        """Return the subjects with something personal that are an ``owner``."""
+        return self.named if owner is Owner.CUSTOMER else self.ordering if owner is Owner.ORDER else self.searching
 
     def add(self, other: People) -> None:
         """Add those of ``other``."""
         self.erased |= other.erased
         self.named |= other.named
         self.searching |= other.searching
+        self.ordering |= other.ordering
 
     def __bool__(self) -> bool:
-        return bool(self.erased or self.named or self.searching)
+        return bool(self.erased or self.named or self.searching or self.ordering)
 
 
 @dataclass
@@ -202,13 +209,14 @@ def _sort_run(
             continue
         next_offset = offset + 1
         part.messages += 1
+        value = message.value()
         try:
-            event = decode(message.value())
+            event = decode(value)
         except ContractViolation as violation:
             # Binary mode is found out here, because headers cost too much to be asked of every message.
             headers = readable_headers(message)
             try:
-                event = contract.decode_by_headers(message.value(), headers, topic, violation)
+                event = contract.decode_by_headers(value, headers, topic, violation)
             except ContractViolation as last:
                 part.dead.append(dead_letter(message, last, headers))
                 continue
@@ -216,7 +224,10 @@ def _sort_run(
         time_us = round(seconds * 1e6) if 0.0 <= seconds < EXACT_SECONDS else epoch_us(event.time)
         event_id = event.id.bytes
         if event.type in treatments:
-            event = _treat(found, treatments[event.type], event, time_us, (partition, offset))
+            treatment = treatments[event.type]
+            # Most events of the web have a text and nothing in it to clean.
+            if not treatment.texts_only or value is None or is_telling(value):
+                event = _treat(found, treatment, event, time_us, (partition, offset))
         copies.append(copy_tuple(event, event_id, time_us, partition, offset))
         ids.append(event_id)
         times.append(time_us)
@@ -238,14 +249,15 @@ def _treat(found: TopicRows, treatment: Treatment, event: Event, time_us: int, p
         customer = named_customer(event.data)
         if customer is not None:
             people.named.add(customer)
-    else:
-        kept, personal = split(event.data, treatment.fields)
-        if personal is not None:
-            (people.named if treatment.of_customer else people.searching).add(event.subject)
-            copy = personal_tuple(event, event.id.bytes, time_us, personal, of_customer=treatment.of_customer)
-            found.personal[place] = event.id.bytes, copy
-            return msgspec.structs.replace(event, data=msgspec.Raw(kept))
-    return event
+    data = bytes(event.data)
+    kept, personal = take_apart(data, treatment)
+    if treatment.of_customer:
+        people.named.add(event.subject)
+    if personal is not None:
+        people.of(treatment.owner).add(event.subject)
+        copy = personal_tuple(event, event.id.bytes, time_us, personal, of_customer=treatment.of_customer)
+        found.personal[place] = event.id.bytes, copy
+    return event if kept is data else msgspec.structs.replace(event, data=msgspec.Raw(kept))
 
 
 def _count_times(part: PartitionSlice, times: list[int], hours: list[int], now_us: int) -> None:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import msgspec
 from psycopg import sql
 
+from shop_platform.events.apart import take_apart
 from shop_platform.events.decode import ContractViolation, ErrorClass, Event
-from shop_platform.events.personal import split, treatment
+from shop_platform.events.personal import KEPT_TEXTS, PARAMETERS_SUFFIX, Kept, family, treatment
 from shop_platform.events.registry import TOPIC_BY_NAME
+from shop_platform.events.spelling import REMOVED
+from shop_platform.events.urls import source_path
 from shop_platform.ingest.dead import DeadLetter, Message, dead_letter
 from shop_platform.ingest.offsets import Connection
 
@@ -77,8 +80,8 @@ def _data(message: Message) -> bytes:
 def reused_places(connection: Connection, topic: str, rows: Sequence[Row]) -> set[int]:
     """Return the places in ``rows`` of those that do not say what landed under their id.
 
-    Personal fields are compared too, as long as they are there. Nothing may have landed: PostgreSQL refused the first
-    event of that id.
+    Personal fields and texts are compared too, as long as they are there: an erasure takes them. Nothing may have
+    landed: PostgreSQL refused the first event of that id.
     """
     personal = [_personal(row) for row in rows]
     found = connection.execute(
@@ -86,28 +89,55 @@ def reused_places(connection: Connection, topic: str, rows: Sequence[Row]) -> se
         [
             [row.event.id for row in rows],
             [row.event.type for row in rows],
-            [row.event.source for row in rows],
+            [source_path(row.event.source) for row in rows],
             [row.event.subject for row in rows],
             [row.event.time for row in rows],
             [bytes(row.event.data).decode() for row in rows],
             personal,
         ],
     ).fetchall()
-    return {int(place) - 1 for (place,) in found}
+    return {int(place) - 1 for place, landed in found if not _has_lost_texts(landed, rows[place - 1].event)}
+
+
+def _has_lost_texts(landed: str | None, event: Event) -> bool:
+    """Tell whether what landed differs from ``event`` in nothing but texts that were taken out of it."""
+    texts = KEPT_TEXTS.get(family(event.type))
+    if landed is None or not texts:
+        return False
+    try:
+        first, told = _decode(landed), _decode(event.data)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    for path, how in texts.items():
+        for name in (path, path + PARAMETERS_SUFFIX) if how is Kept.PATH else (path,):
+            _even_out(first, told, name.split("."))
+    return bool(first == told)
+
+
+def _even_out(first: dict[str, Any], told: dict[str, Any], path: list[str]) -> None:
+    """Take the text at ``path`` out of both if it is not in ``first`` any more."""
+    name, *below = path
+    if below:
+        if isinstance(first.get(name), dict) and isinstance(told.get(name), dict):
+            _even_out(first[name], told[name], below)
+    elif first.get(name) is None or first[name] == REMOVED:
+        first.pop(name, None)
+        told.pop(name, None)
 
 
 def _personal(row: Row) -> str | None:
     treated = treatment(row.event.type)
-    if treated is None or not treated.fields:
+    if treated is None:
         return None
-    taken = split(_data(row.message), treated.fields)[1]
+    taken = take_apart(_data(row.message), treated)[1]
     return None if taken is None else taken.decode()
 
 
 # What a person took back is compared too: it may be told again, and stays away. A value that PostgreSQL refuses cannot
-# be what landed.
+# be what landed. With what landed, where nothing but the data differs.
 _DIFFERENT: LiteralString = """
-select n.place
+select n.place, case when first.event_type is not null and not o.differs and pg_input_is_valid(n.data, 'jsonb') then
+    first.data::text end
 from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[])
     with ordinality as n (event_id, event_type, source, subject, event_time, data, personal, place)
 left join lateral (
@@ -118,9 +148,11 @@ left join lateral (
     limit 1
 ) as first on true
 left join pii.personal_data as p on (p.event_id, p.event_type) = (n.event_id, n.event_type)
-where first.event_type is null
-    or (first.event_type, first.source, first.subject) is distinct from (n.event_type, n.source, n.subject)
-    or (first.event_time <> n.event_time and first.data -> 'time_estimated' is distinct from 'true'::jsonb)
-    or case when pg_input_is_valid(n.data, 'jsonb') then first.data <> n.data::jsonb else true end
-    or case when pg_input_is_valid(n.personal, 'jsonb') then p.data <> n.personal::jsonb else false end
+cross join lateral (
+    select (first.event_type, first.source, first.subject) is distinct from (n.event_type, n.source, n.subject)
+        or (first.event_time <> n.event_time and first.data -> 'time_estimated' is distinct from 'true'::jsonb)
+        or coalesce(case when pg_input_is_valid(n.personal, 'jsonb') then p.data <> n.personal::jsonb end, false)
+        as differs
+) as o
+where o.differs or case when pg_input_is_valid(n.data, 'jsonb') then first.data <> n.data::jsonb else true end
 """

@@ -6,6 +6,7 @@ import datetime as dt
 import struct
 
 from shop_platform.events.decode import Event
+from shop_platform.events.urls import source_path
 
 COLUMNS = "event_id, event_type, source, subject, event_time, data, kafka_partition, kafka_offset"
 PERSONAL_COLUMNS = "event_id, event_type, subject, customer_id, event_time, data"
@@ -43,6 +44,7 @@ def from_epoch_us(microseconds: int) -> dt.datetime:
 # Few types and sources come again and again; bounded, because a source may be anything.
 _MAX_TEXTS = 2048
 _texts: dict[str, bytes] = {}
+_sources: dict[str, bytes] = {}
 # A subject has 64 characters at most.
 _LENGTHS = [_length(size) for size in range(256)]
 
@@ -53,6 +55,15 @@ def _text(value: str) -> bytes:
     if len(_texts) >= _MAX_TEXTS:
         _texts.clear()
     _texts[value] = text
+    return text
+
+
+def _source(value: str) -> bytes:
+    encoded = source_path(value).encode()
+    text = _length(len(encoded)) + encoded
+    if len(_sources) >= _MAX_TEXTS:
+        _sources.clear()
+    _sources[value] = text
     return text
 
 
@@ -68,7 +79,7 @@ def copy_tuple(event: Event, event_id: bytes, time_us: int, partition: int, offs
             _HEAD,
             event_id,
             _texts.get(event.type) or _text(event.type),
-            _texts.get(event.source) or _text(event.source),
+            _sources.get(event.source) or _source(event.source),
             _LENGTHS[len(subject)],
             subject,
             _time_and_data(8, time_us - _POSTGRES_EPOCH_US, len(data) + 1, 1),

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from psycopg import sql
 
-from shop_platform.events.personal import ERASURE, SESSION_OF_CUSTOMER
-from shop_platform.events.registry import TOPICS
+from shop_platform.events.personal import ERASURE, Owner
 from shop_platform.ingest.batch import People
 from shop_platform.ingest.dead import DeadLetter
+from shop_platform.ingest.kept import erase_texts
+from shop_platform.ingest.mentions import Person, header_contents, words
 from shop_platform.ingest.offsets import Connection
+from shop_platform.ingest.redact import redact
+from shop_platform.ingest.whose import ORDERED, of_family, orders_of, personal_of, sessions_of
 from shop_platform.warehouse.locks import ERASURE_LOCK
-
-REASON = "erased"
-"""Why a dead letter was discarded, in the record of the desk."""
-_ACTOR = "erasure"
-
-# A word that may be an identifier of the contract, and what punctuation may stand around it.
-_WORD = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]*")
-_PUNCTUATION = b".:-"
-_LONGEST_IDENTIFIER = 64
 
 
 def keep_apart(connection: Connection, people: People, *, letters: bool) -> None:
@@ -53,7 +44,9 @@ def forget(connection: Connection, people: People, letters: Sequence[DeadLetter]
     mentioned = people.erased | people.named
     if letters and _anybody_erased(connection):
         for letter in letters:
-            mentioned |= words(letter.key, letter.value, *(content for _, content in letter.headers))
+            mentioned |= words(letter.key, letter.value, *header_contents(letter.headers))
+    if people.ordering:
+        mentioned |= _customers_of(connection, people.ordering)
     if mentioned and (gone := erased_among(connection, mentioned)):
         erase_customers(connection, gone)
     if people.searching:
@@ -63,18 +56,15 @@ def forget(connection: Connection, people: People, letters: Sequence[DeadLetter]
         ).fetchall()
         if found:
             connection.execute(
-                "delete from pii.personal_data where customer_id is null and subject = any(%s)",
+                sql.SQL("delete from pii.personal_data where {} and subject = any(%s)").format(
+                    personal_of(Owner.SESSION)
+                ),
                 [[session for (session,) in found]],
             )
 
 
-def _of(family: str) -> sql.Composed:
-    """Return the condition that an event is of ``family``; as the partial indexes have it, or they are not used."""
-    return sql.SQL("starts_with(event_type, {})").format(sql.Literal(f"{family}.v"))
-
-
 def _anybody_erased(connection: Connection) -> bool:
-    query = sql.SQL("select exists (select from raw.customers where {})").format(_of(ERASURE))
+    query = sql.SQL("select exists (select from raw.customers where {})").format(of_family(ERASURE))
     return connection.execute(query).fetchone() == (True,)
 
 
@@ -82,7 +72,7 @@ def erased_among(connection: Connection, customers: Collection[str]) -> list[str
     """Return those of ``customers`` that asked to be forgotten, in order."""
     rows = connection.execute(
         sql.SQL("select distinct subject from raw.customers where {} and subject = any(%s) order by 1").format(
-            _of(ERASURE)
+            of_family(ERASURE)
         ),
         [list(customers)],
     ).fetchall()
@@ -92,154 +82,57 @@ def erased_among(connection: Connection, customers: Collection[str]) -> list[str
 def all_erased(connection: Connection) -> list[str]:
     """Return every customer that asked to be forgotten, in order."""
     rows = connection.execute(
-        sql.SQL("select distinct subject from raw.customers where {} order by 1").format(_of(ERASURE))
+        sql.SQL("select distinct subject from raw.customers where {} order by 1").format(of_family(ERASURE))
     ).fetchall()
     return [str(row[0]) for row in rows]
 
 
-def sessions_of() -> sql.Composed:
-    """Return the query for the sessions that any event names together with one of ``%(customers)s``."""
-    started, *others = SESSION_OF_CUSTOMER
-    parts = [
+def _customers_of(connection: Connection, orders: Collection[str]) -> set[str]:
+    rows = connection.execute(
         sql.SQL(
-            "select subject as session_id from raw.web where {} and data ->> 'customer_id' is not null"
-            " and data ->> 'customer_id' = any(%(customers)s)"
-        ).format(_of(started))
-    ]
-    for name in others:
-        table = next(t.subject for t in TOPICS for kind in t.event_types if kind.name.startswith(f"{name}.v"))
-        parts.append(
-            sql.SQL(
-                "select data ->> 'session_id' from {} where {} and data ->> 'session_id' is not null"
-                " and data ->> 'customer_id' = any(%(customers)s)"
-            ).format(sql.Identifier("raw", table), _of(name))
-        )
-    # A retracted event is out of raw, and what it names is still a session of the customer's.
-    parts.append(
-        sql.SQL(
-            "select session_id from ops.retractions where session_id is not null and customer_id = any(%(customers)s)"
-        )
-    )
-    return sql.SQL(" union ").join(parts)
+            "select data ->> 'customer_id' from raw.orders where {ordered} and subject = any(%(orders)s)"
+            " union select customer_id from ops.retractions where {ordered} and subject = any(%(orders)s)"
+        ).format(ordered=of_family(ORDERED)),
+        {"orders": list(orders)},
+    ).fetchall()
+    return {str(row[0]) for row in rows}
 
 
 def erase_customers(connection: Connection, customers: Sequence[str]) -> None:
-    """Erase everything personal about ``customers``: their details, search words, dead letters that mention them."""
-    _, addresses = erase_details(connection, customers)
-    redact(connection, customers, addresses)
+    """Erase everything personal about ``customers``: details, search words, texts, dead letters that mention them."""
+    _, people = erase_details(connection, customers)
+    redact(connection, customers, people)
 
 
-def erase_details(connection: Connection, customers: Sequence[str]) -> tuple[int, set[str]]:
-    """Erase the details and search words of ``customers``; return of how many events, and the addresses among them.
+def erase_details(connection: Connection, customers: Sequence[str]) -> tuple[int, set[Person]]:
+    """Erase what is personal of ``customers`` in pii and raw; return of how many events of pii, and who they were.
 
     A dead letter may know somebody by the address alone, above all where that was its fault.
     """
-    customers = list(customers)
+    parameters = {"customers": list(customers)}
     connection.execute(
         sql.SQL("insert into pii.erased_sessions (session_id) {} on conflict do nothing").format(sessions_of()),
-        {"customers": customers},
+        parameters,
     )
     rows = connection.execute(
-        sql.SQL(
-            "delete from pii.personal_data where (customer_id is not null and subject = any(%(customers)s))"
-            " or (customer_id is null and subject = any(array(select s.session_id from ({}) as s)))"
-            " returning data ->> 'email'"
-        ).format(sessions_of()),
-        {"customers": customers},
+        sql.SQL("delete from pii.personal_data where {} returning customer_id, data").format(_theirs()), parameters
     ).fetchall()
-    return len(rows), {str(row[0]) for row in rows if row[0] is not None and "@" in row[0]}
+    erase_texts(connection, customers)
+    return len(rows), {Person.of(data) for customer_id, data in rows if customer_id is not None}
 
 
-def words(*contents: bytes | None) -> set[str]:
-    """Return everything in ``contents`` that may be an identifier."""
-    found = set()
-    for content in contents:
-        for word in set(_WORD.findall(content or b"")):
-            found |= {word, word.rstrip(_PUNCTUATION)}
-    return {word.decode() for word in found if 0 < len(word) <= _LONGEST_IDENTIFIER}
-
-
-# All that a letter holds of the message; the separator is part of no identifier.
-_CONTENT = (
-    "coalesce(message_key, '') || '\\x20'::bytea || coalesce(message_value, '') || '\\x20'::bytea"
-    " || coalesce(fixed_value, '') || '\\x20'::bytea || convert_to(headers::text, 'UTF8')"
-)
-# First bytes, which is quick, then whether an identifier stands there alone: 'anna' is not mentioned by 'anna-2'.
-MENTIONS = sql.SQL(
-    "erased_at is null and exists (select from unnest(%(names)s::text[], %(patterns)s::text[]) as n (name, pattern)"
-    " where case when position(convert_to(n.name, 'UTF8') in {content}) = 0 then false when n.pattern is null then true"
-    " else regexp_replace(encode({content}, 'escape'), '\\\\[0-7]{{3}}', ' ', 'g') ~ n.pattern end)"
-).format(content=sql.SQL(_CONTENT))
-
-
-def needles(customers: Iterable[str], addresses: Iterable[str] = ()) -> dict[str, list[Any]]:
-    """Return the parameters of :data:`MENTIONS`: customers as whole identifiers, addresses as they are."""
-    ends = "[^A-Za-z0-9._:-]"
-    found: list[tuple[str, str | None]] = [
-        (name, f"(^|{ends})[._:-]*{name.replace('.', '[.]')}[.:-]*($|{ends})") for name in customers
-    ]
-    found += [(address, None) for address in sorted(addresses)]
-    return {"names": [name for name, _ in found], "patterns": [pattern for _, pattern in found]}
-
-
-def redact(connection: Connection, customers: Iterable[str], addresses: Iterable[str] = ()) -> int:
-    """Remove the content of dead letters that mention one of these; return how many.
-
-    Letters that wait are discarded, on record. One whose event has landed goes on waiting: a replay settles it as a
-    duplicate, as it would have. Size and hash of the value stay in the record, the reason without what it quotes.
-    """
-    landed = sql.SQL(" or ").join(
-        sql.SQL("exists (select from {} as r where r.event_id = d.event_id)").format(
-            sql.Identifier("raw", topic.subject)
-        )
-        for topic in TOPICS
-    )
+def people_of(connection: Connection, customers: Sequence[str]) -> set[Person]:
+    """Return who ``customers`` are, as far as it is known."""
     rows = connection.execute(
-        sql.SQL(
-            "select dead_letter_id, status, octet_length(message_value), encode(sha256(message_value), 'hex'), {}"
-            " from ops.dead_letters as d where {} order by dead_letter_id for update"
-        ).format(landed, MENTIONS),
-        needles(customers, addresses),
+        "select data from pii.personal_data where customer_id is not null and subject = any(%s)", [list(customers)]
     ).fetchall()
-    if not rows:
-        return 0
-    ids, states, actions, details = [], [], [], []
-    for letter_id, status, size, digest, has_landed in rows:
-        given_up = status in {"open", "fixed"} and not has_landed
-        ids.append(letter_id)
-        states.append("discarded" if given_up else "open" if status == "fixed" else status)
-        actions.append("discard" if given_up else "erase")
-        details.append(json.dumps({"bytes": size, "sha256": digest}))
-    connection.execute(
-        "update ops.dead_letters as d set message_key = null, message_value = null, fixed_value = null,"
-        " headers = '[]', error = error_sentence, erased_at = now(), status = n.status"
-        " from unnest(%s::bigint[], %s::text[]) as n (dead_letter_id, status)"
-        " where d.dead_letter_id = n.dead_letter_id",
-        [ids, states],
-    )
-    connection.execute(
-        "insert into ops.dead_letter_actions (dead_letter_id, action, actor, reason, outcome, detail)"
-        " select n.dead_letter_id, n.action, %s, %s,"
-        " case n.action when 'discard' then 'discarded' else 'erased' end, n.detail::jsonb"
-        " from unnest(%s::bigint[], %s::text[], %s::text[]) as n (dead_letter_id, action, detail)",
-        [_ACTOR, REASON, ids, actions, details],
-    )
-    return len(rows)
+    return {Person.of(data) for (data,) in rows}
 
 
-def mentioned_in_letters(connection: Connection) -> set[str]:
-    """Return every word of every dead letter that may be an identifier; for few or many customers alike."""
-    found: set[str] = set()
-    for key, value, fixed, headers in _contents(connection):
-        found |= words(key, value, fixed, str(headers).encode())
-    return found
-
-
-def _contents(connection: Connection) -> Iterator[tuple[Any, ...]]:
-    with connection.cursor("letters") as cursor:
-        cursor.itersize = 500
-        cursor.execute(
-            "select message_key, message_value, fixed_value, headers::text from ops.dead_letters"
-            " where erased_at is null"
-        )
-        yield from cursor
+def _theirs() -> sql.Composed:
+    """Return the condition that a row of ``pii.personal_data`` is about ``%(customers)s``."""
+    return sql.SQL(
+        "(customer_id is not null and subject = any(%(customers)s))"
+        " or (customer_id is null and {} and subject = any(array(select s.session_id from ({}) as s)))"
+        " or (customer_id is null and {} and subject = any(array(select o.order_id from ({}) as o)))"
+    ).format(personal_of(Owner.SESSION), sessions_of(), personal_of(Owner.ORDER), orders_of())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,26 +13,19 @@ import msgspec
 from psycopg import sql
 
 from shop_platform.errors import ShopError
-from shop_platform.events.personal import ERASURE, PERSONAL_FIELDS
+from shop_platform.events.personal import ERASURE, PERSONAL_FIELDS, Owner
 from shop_platform.events.registry import TOPIC_OF_TYPE
 from shop_platform.events.types import CustomerErased
 from shop_platform.generator.ledger import Ledger, next_run, produced_lines
 from shop_platform.generator.message import Message
 from shop_platform.generator.producer import LedgeredProducer
-from shop_platform.ingest.erase import (
-    MENTIONS,
-    all_erased,
-    erase_customers,
-    erase_details,
-    erased_among,
-    hold_alone,
-    mentioned_in_letters,
-    needles,
-    redact,
-    sessions_of,
-)
+from shop_platform.ingest.erase import all_erased, erase_customers, erase_details, hold_alone, people_of
+from shop_platform.ingest.kept import count_texts
+from shop_platform.ingest.mentions import Person, Sought
 from shop_platform.ingest.offsets import Connection
+from shop_platform.ingest.redact import find_letters, redact
 from shop_platform.ingest.until_end import Progress, ingest_until_end
+from shop_platform.ingest.whose import orders_of, personal_of, sessions_of
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
@@ -46,13 +40,16 @@ _AT_ONCE = 1_000
 class Found:
     """What there is of a customer, in numbers.
 
-    ``personal_data``, ``search_words``, ``dead_letters`` (their content mentions the customer) and ``unsplit`` (rows of
-    raw that hold personal fields: an older version wrote them) have to go; ``waiting`` are those of the dead letters
-    that a replay might still land. Events stay in raw, without what is personal.
+    ``personal_data``, ``search_words``, ``of_orders`` (what orders hold, such as a coupon that is none), ``texts`` (in
+    raw: town, pages seen, a coupon that nobody else has), ``dead_letters`` (their content mentions the customer) and
+    ``unsplit`` (rows of raw that hold personal fields: an older version wrote them) have to go; ``waiting`` are those
+    of the dead letters that a replay might still land. Events stay in raw, without what is personal.
     """
 
     personal_data: int
     search_words: int
+    of_orders: int
+    texts: int
     dead_letters: int
     waiting: int
     unsplit: int
@@ -68,7 +65,8 @@ class Found:
     @property
     def personal(self) -> int:
         """How much is there that erasure removes."""
-        return self.personal_data + self.search_words + self.dead_letters + self.unsplit
+        parts = (self.personal_data, self.search_words, self.of_orders, self.texts, self.dead_letters, self.unsplit)
+        return sum(parts)
 
 
 @dataclass(frozen=True)
@@ -115,29 +113,22 @@ def check(customer_id: str, reason: str) -> None:
         ) from error
 
 
-def look(settings: Settings, customer_id: str) -> Found:
-    """Return what there is of ``customer_id`` now."""
+def look(settings: Settings, customer_id: str, known_as: Iterable[Person] = ()) -> Found:
+    """Return what there is of ``customer_id`` now. ``known_as``: who that was, if nothing may be left to tell."""
     with connect(settings, Role.INGEST) as connection:
-        return _look(connection, customer_id)
+        return _look(connection, customer_id, known_as)
 
 
-def _look(connection: Connection, customer_id: str) -> Found:
-    parameters = {"id": customer_id, "customers": [customer_id], "event": f"{ERASURE}.v%"}
-    addresses = [
-        str(row[0])
-        for row in connection.execute(
-            "select distinct data ->> 'email' from pii.personal_data where customer_id = %(id)s and subject = %(id)s"
-            " and data ->> 'email' like '%%@%%'",
-            parameters,
-        )
-    ]
+def _look(connection: Connection, customer_id: str, known_as: Iterable[Person]) -> Found:
+    people = people_of(connection, [customer_id]) | set(known_as)
+    letters = find_letters(connection, Sought([customer_id], people))
     row = connection.execute(
         sql.SQL(
             "select (select count(*) from pii.personal_data where customer_id is not null and subject = %(id)s),"
-            " (select count(*) from pii.personal_data where customer_id is null and subject = any(array("
-            "select s.session_id from ({sessions}) as s))),"
-            " (select count(*) from ops.dead_letters where {mentions}),"
-            " (select count(*) from ops.dead_letters where status in ('open', 'fixed') and {mentions}),"
+            " (select count(*) from pii.personal_data where customer_id is null and {of_sessions} and subject = any("
+            "array(select s.session_id from ({sessions}) as s))),"
+            " (select count(*) from pii.personal_data where customer_id is null and {of_orders} and subject = any("
+            "array(select o.order_id from ({orders}) as o))),"
             " (select count(*) from raw.customers where subject = %(id)s and {details})"
             " + (select count(*) from raw.web where subject in ({sessions}) and {words}),"
             " (select count(*) from raw.customers where subject = %(id)s),"
@@ -146,14 +137,28 @@ def _look(connection: Connection, customer_id: str) -> Found:
             " (select min(event_time) from raw.customers where subject = %(id)s and event_type like %(event)s)"
         ).format(
             sessions=sessions_of(),
-            mentions=MENTIONS,
+            orders=orders_of(),
+            of_sessions=personal_of(Owner.SESSION),
+            of_orders=personal_of(Owner.ORDER),
             details=_has_any("shop.customer.created", "shop.customer.updated"),
             words=_has_any("shop.web.searched"),
         ),
-        parameters | needles([customer_id], addresses),
+        {"id": customer_id, "customers": [customer_id], "event": f"{ERASURE}.v%"},
     ).fetchone()
     assert row is not None
-    return Found(*row)
+    details, words, of_orders, unsplit, events, orders, erased_at = row
+    return Found(
+        personal_data=details,
+        search_words=words,
+        of_orders=of_orders,
+        texts=count_texts(connection, [customer_id]),
+        dead_letters=len(letters),
+        waiting=sum(letter.waits for letter in letters),
+        unsplit=unsplit,
+        events=events,
+        orders=orders,
+        erased_at=erased_at,
+    )
 
 
 def _has_any(*families: str) -> sql.Composed:
@@ -179,7 +184,9 @@ def erase(
     there is nothing, unless ``force``: then whatever comes later is not kept.
     """
     check(customer_id, reason)
-    found = look(settings, customer_id)
+    with connect(settings, Role.INGEST) as connection:
+        known_as = people_of(connection, [customer_id])
+    found = look(settings, customer_id, known_as)
     if not found.known and not force:
         raise ShopError(
             f"There is nothing of a customer '{customer_id}' here; nothing was done",
@@ -195,7 +202,7 @@ def erase(
         with connect(settings, Role.INGEST) as connection:
             hold_alone(connection)
             erase_customers(connection, [customer_id])
-    return Erasure(customer_id, sent, found, look(settings, customer_id))
+    return Erasure(customer_id, sent, found, look(settings, customer_id, known_as))
 
 
 def _is_unaccounted(settings: Settings, event_id: str) -> bool:
@@ -247,12 +254,11 @@ def reapply(settings: Settings) -> Reapplied:
         for first in range(0, len(customers), _AT_ONCE):
             with connection.transaction():
                 hold_alone(connection)
-                events, found = erase_details(connection, customers[first : first + _AT_ONCE])
+                events, people = erase_details(connection, customers[first : first + _AT_ONCE])
                 # Each with its details: a kill in between would forget by which address to look for letters.
                 done.personal_data += events
-                done.dead_letters += redact(connection, (), found)
+                done.dead_letters += redact(connection, (), people)
         with connection.transaction():
             hold_alone(connection)
-            mentioned = erased_among(connection, mentioned_in_letters(connection))
-            done.dead_letters += redact(connection, mentioned)
+            done.dead_letters += redact(connection, customers)
     return done

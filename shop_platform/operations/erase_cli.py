@@ -97,6 +97,9 @@ def found_lines(customer_id: str, found: Found) -> Iterator[str]:
     yield f"customer {customer_id}" + (f", asked to be forgotten at {found.erased_at}" if found.erased_at else "")
     yield f"  personal data    {found.personal_data:>7,} events"
     yield f"  search words     {found.search_words:>7,} events"
+    if found.of_orders:
+        yield f"  of orders        {found.of_orders:>7,} events"
+    yield f"  texts in raw     {found.texts:>7,} events: town, language, pages seen, a coupon that nobody else has"
     waiting = f", {found.waiting:,} wait: whatever should still land, replay it first" if found.waiting else ""
     yield f"  dead letters     {found.dead_letters:>7,} with content that mentions the customer{waiting}"
     if found.unsplit:

@@ -9,8 +9,17 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from shop_platform.events.decode import ContractViolation, decode
-from shop_platform.events.personal import PERSONAL_FIELDS, family
-from shop_platform.events.publish import CONTRACT_DIR, PERSONAL, SUPERSEDED_BY, asyncapi, documents, event_schema, main
+from shop_platform.events.personal import KEPT_TEXTS, PERSONAL_FIELDS, family
+from shop_platform.events.publish import (
+    CONTRACT_DIR,
+    KEPT,
+    PERSONAL,
+    SUPERSEDED_BY,
+    asyncapi,
+    documents,
+    event_schema,
+    main,
+)
 from shop_platform.events.registry import EVENT_TYPES, TOPICS
 from tests.support.events import REFUNDS, page_view, refund
 
@@ -71,18 +80,20 @@ def test_asyncapi_names_every_topic_and_every_file_it_points_to():
 
 
 def test_personal_fields_are_marked_and_no_others():
-    def marked(node, path=""):
+    def marked(node, path="", mark=PERSONAL):
         if isinstance(node, dict):
-            if node.get(PERSONAL):
+            if node.get(mark):
                 yield path
             for name, below in node.items():
-                yield from marked(below, name)
+                yield from marked(below, name, mark)
 
     for name, kind in EVENT_TYPES.items():
         wanted = {path.rpartition(".")[2] for path in PERSONAL_FIELDS.get(family(name), ())}
         if name.startswith("shop.customer.updated"):
             wanted.discard("birth_date")  # an update carries none
         assert set(marked(event_schema(kind))) == wanted
+        kept = {path.rpartition(".")[2] for path in KEPT_TEXTS.get(family(name), {})}
+        assert set(marked(event_schema(kind), mark=KEPT)) == kept
 
 
 def test_a_superseded_version_says_which_one_to_emit_and_the_newest_says_nothing():

@@ -14,6 +14,7 @@ from shop_platform.events import types
 from shop_platform.events.decode import Contract
 from shop_platform.events.registry import TOPICS, EventType, Topic
 from shop_platform.events.vocabulary import Identifier, Payload
+from shop_platform.operations.erase import reapply
 from shop_platform.operations.reconcile import reconcile
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
@@ -169,37 +170,63 @@ def test_rows_of_an_older_version_are_moved_as_the_ingestion_splits_and_those_of
     events = [p.created("cus_1"), p.updated("cus_1"), p.searched("ses_1"), p.session_started("ses_1"), page_view(1)]
     plain = p.updated("cus_5")  # as it may have been valid once
     plain["data"] = {"customer_id": "cus_5", "address": {"city": "Bonn"}, "locale": "de_DE"}
+    texts = [p.session_started("ses_2"), page_view(2), p.ordered("ord_1", "cus_1"), p.ordered("ord_2", "cus_1"),
+             p.product("desk"), p.created("cus_2")]  # fmt: skip
+    texts[0]["data"]["landing_page"] = "/hello/eva%40x.example/?mail=eva@x.example&a#b"
+    texts[1]["data"]["page"] = "https://eva:pw@shop.example/c;user=eva/d%3Fe#f"
+    texts[2]["data"]["coupon"], texts[3]["data"]["coupon"] = "Eva@x.example", "10 % off"
+    texts[4]["data"]["name"], texts[5]["data"]["address"]["city"] = "Mug for eva@x.example", "x eva&#64;x.example"
+    events += texts
     gone = [p.created("cus_9"), p.session_started("ses_9", "cus_9"), p.searched("ses_9"), p.erased("cus_9"),
             p.searched("ses_8"), p.ordered("ord_8", "cus_9", "ses_8")]  # fmt: skip
     with connect(settings, Role.INGEST) as connection:
         for each in [*events, plain, *gone]:
-            table = {"customer": "customers", "order": "orders"}.get(each["type"].split(".")[1], "web")
+            table = {"customer": "customers", "order": "orders", "product": "products"}.get(
+                each["type"].split(".")[1], "web"
+            )
             connection.execute(
                 f"insert into raw.{table} (event_id, event_type, source, subject, event_time, data, kafka_partition,"
                 " kafka_offset) values (%s, %s, '/old', %s, %s, %s, 0, 0)",
                 [each["id"], each["type"], each["subject"], each["time"], json.dumps(each["data"])],
             )
-    before = p.rows(settings, "select event_id, _xid::text from raw.customers order by 1")
-    assert p.rows(settings, "select pii.move_from_raw()") == [(6,)]
+    watermarks = "select event_id::text, _xid::text from ({}) as r".format(
+        " union all ".join(
+            f"select event_id, _xid from raw.{name}" for name in ("customers", "orders", "products", "web")
+        )
+    )
+    before = dict(p.rows(settings, watermarks))
+    assert p.rows(settings, "select pii.move_from_raw()") == [(7 + 5,)]
     assert p.rows(settings, "select pii.move_from_raw()") == [(0,)]
-    assert p.rows(settings, "select event_id, _xid::text from raw.customers order by 1") == before
+    after = dict(p.rows(settings, watermarks))
+    assert {each for each in after if after[each] != before[each]} == {texts[n]["id"] for n in (4, 5)}, (
+        "what models read is built again"
+    )
+    assert p.rows(settings, "select order_id from ops.erased_coupons") == [("ord_1",)]
+    reapply(settings)
     moved = p.rows(
         settings, "select event_id, event_type, subject, customer_id, event_time, data from pii.personal_data"
     )
     rest = p.rows(
         settings,
         "select event_id, data from raw.customers where subject <> 'cus_5'"
-        " union all select event_id, data from raw.web",
+        " union all select event_id, data from raw.web union all select event_id, data from raw.orders"
+        " union all select event_id, data from raw.products",
     )
     with connect(settings, Role.ADMIN) as admin:
-        admin.execute("truncate raw.customers, raw.web, raw.orders, pii.personal_data, pii.erased_sessions")
+        admin.execute(
+            "truncate raw.customers, raw.web, raw.orders, raw.products, pii.personal_data, pii.erased_sessions"
+        )
     road = p.Road(settings)
     road.land(*events, *gone)
     road.close()
     assert sorted(moved) == sorted(
         p.rows(settings, "select event_id, event_type, subject, customer_id, event_time, data from pii.personal_data")
     )
-    landed = p.rows(settings, "select event_id, data from raw.customers union all select event_id, data from raw.web")
+    landed = p.rows(
+        settings,
+        "select event_id, data from raw.customers union all select event_id, data from raw.web"
+        " union all select event_id, data from raw.orders union all select event_id, data from raw.products",
+    )
     assert sorted(rest, key=str) == sorted(landed, key=str)
 
 

@@ -53,7 +53,10 @@ def a_customer(number=1):
 
 def test_erasure_removes_a_customer_everywhere_and_survives_a_full_refresh(shop, monkeypatch):
     monkeypatch.setattr(rebuild, "run_dbt", run_by_plan)
-    producer = send(shop, *a_customer(1))
+    customer = a_customer(1)
+    customer[-1]["data"]["coupon"] = "EVAS-10"
+    customer[2]["data"]["landing_page"] = f"/hello?mail={p.PLANTED[2]}"
+    producer = send(shop, *customer)
     bad = p.updated("cus_1")
     del bad["data"]["locale"]
     producer.send_raw("shop.customers", json.dumps(bad).encode(), bad["id"], key="cus_1")
@@ -68,6 +71,7 @@ def test_erasure_removes_a_customer_everywhere_and_survives_a_full_refresh(shop,
     assert told["complete"] and told["sent"] and "7 days" in told["beyond_reach"]
     found = {"personal_data": 2, "search_words": 1, "dead_letters": 1, "waiting": 1, "unsplit": 0, "events": 2}
     assert told["found"] | found == told["found"] and told["found"]["orders"] == 1
+    assert told["found"]["texts"] == 4, "the town twice, the page, the coupon"
     assert not any(value in done.stdout for value in p.PLANTED)
     assert p.places_with(shop.settings) == {}
 
@@ -80,6 +84,10 @@ def test_erasure_removes_a_customer_everywhere_and_survives_a_full_refresh(shop,
         shop.settings,
         "select is_erased, country, city, orders_count from marts.dim_customers where customer_id = 'cus_1'",
     ) == [(True, "DE", None, 1)]
+    assert p.rows(shop.settings, "select coupon, has_coupon, gross_amount::text from marts.fct_discounts") == [
+        ("[removed]", True, "10.00")
+    ]
+    assert p.places_with(shop.settings, ("EVAS-10",)) == {}
     assert p.rows(shop.settings, "select count(*), sum(gross_amount) from marts.fct_orders")[0][0] == 1
 
     late = [p.updated("cus_1", time=p.later(days=1)), p.searched("ses_1", time=p.later(minutes=5))]
@@ -96,7 +104,7 @@ def test_a_person_sees_numbers_is_asked_and_may_say_no(shop):
     ingest_until_end(shop.settings)
     refused = cli(shop.settings, "cus_1", answer="n\n")
     assert refused.returncode == 1 and "2 events" in refused.stdout and "Kafka keeps" in refused.stdout
-    assert look(shop.settings, "cus_1").personal == 3
+    assert look(shop.settings, "cus_1").personal == 6
     done = cli(shop.settings, "cus_1", answer="y\n")
     assert done.returncode == 0 and "nothing personal about cus_1 is left" in done.stdout
     assert not any(value in refused.stdout + done.stdout for value in p.PLANTED)
@@ -164,7 +172,7 @@ def test_a_running_service_lands_it(shop):
         stderr=subprocess.DEVNULL,
     )
     try:
-        eventually(lambda: look(shop.settings, "cus_1").personal == 3)
+        eventually(lambda: look(shop.settings, "cus_1").personal == 6)
         eventually(lambda: p.rows(shop.settings, "select count(*) from ops.ingest_services") == [(1,)])
         assert erase(shop.settings, "cus_1", "request").complete
         writers = p.rows(shop.settings, "select count(distinct writer) from ops.ingest_batches")

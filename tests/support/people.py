@@ -77,6 +77,13 @@ def ordered(order: str, customer: str, session: str | None = None, **envelope: A
     return event("shop.order.placed.v1", order, data | ({"session_id": session} if session else {}), **envelope)
 
 
+def product(product_id: str, **envelope: Any) -> dict[str, Any]:
+    """A product enters the catalogue."""
+    data = {"product_id": product_id, "sku": f"sku-{product_id}", "name": "Desk", "brand": "Holz", "category": "home"}
+    data |= {"subcategory": "desks", "price": "10.00", "cost": "5.00", "currency": "EUR"}
+    return event("shop.product.created.v1", product_id, data, **envelope)
+
+
 class Road:
     """Lands events by the ingestion's own transaction, without a broker, and keeps the producer's ledger.
 

@@ -11,6 +11,9 @@ from shop_platform.warehouse.connect import connect
 RAW_READ = "select count(*) from raw.orders"
 RAW_WRITE = "insert into raw.orders select * from raw.orders"
 RAW_DELETE = "delete from raw.orders"
+RAW_CHANGE = "update raw.orders set _xid = _xid"
+RAW_TEXTS = "update raw.orders set data = data"
+RAW_OTHER_TEXTS = "update raw.products set data = data"
 OFFSETS_WRITE = "update ops.ingest_offsets set next_offset = 0"
 LEDGER_CHANGE = "update ops.ingest_batches set landed = 0"
 DEAD_BYTES = "select message_value from ops.dead_letters"
@@ -28,6 +31,7 @@ ACTIONS_WRITE = (
     "insert into ops.dead_letter_actions (dead_letter_id, action, actor, outcome) values (0, 'fix', 'test', 'fixed')"
 )
 ACTIONS_CHANGE = "update ops.dead_letter_actions set actor = 'nobody'"
+ACTIONS_REDACT = "update ops.dead_letter_actions set detail = '{}' where false"
 ACTIONS_DELETE = "delete from ops.dead_letter_actions"
 RAW_DELETE = "delete from raw.web where false"
 RETRACT = "select ops.retract('web', '{}', 'test', 'a test')"
@@ -48,6 +52,7 @@ PERSONAL_EMPTY = "truncate pii.personal_data"
 SESSIONS_ADD = "insert into pii.erased_sessions select session_id from pii.erased_sessions"
 SESSIONS_FORGET = "delete from pii.erased_sessions"
 PERSONAL_MOVE = "select pii.move_from_raw()"
+PERSONAL_CLEAN = "select pii.clean_texts_in_raw()"
 PERSONAL_MAKE = "create table pii.probe (id int)"
 RUNS_READ = "select * from ops.pipeline_runs"
 RUNS_WRITE = "update ops.pipeline_runs set status = 'x'"
@@ -77,8 +82,8 @@ for _role in (Role.TRANSFORM, Role.ORCHESTRATOR):
     ALLOWED[_role] |= {RETRACTIONS_READ, RETRACTIONS_SEEN}
 for _role in (Role.DASHBOARD, Role.GRAFANA):
     ALLOWED[_role] |= {RETRACTIONS_SEEN}
-# Personal data: nobody but the ingestion, which adds and erases and never changes.
-ALLOWED[Role.INGEST] |= {PERSONAL_READ, PERSONAL_WRITE, PERSONAL_ERASE, SESSIONS_ADD}
+# Personal data: nobody but the ingestion, which adds and erases and never changes; of raw it erases texts.
+ALLOWED[Role.INGEST] |= {PERSONAL_READ, PERSONAL_WRITE, PERSONAL_ERASE, SESSIONS_ADD, RAW_TEXTS, ACTIONS_REDACT}
 for _role in ALLOWED.keys() - {Role.BI}:
     ALLOWED[_role] |= {DEAD_ERASED}
 # The zone of the business days: services and screens read it, what builds stores it.

@@ -16,6 +16,8 @@ touched as (
     {{ touched_keys(ref('stg_orders_placed'), 'order_id') }}
     union
     {{ touched_keys(ref('stg_order_progress'), 'order_id') }}
+    union
+    {{ orders_with_erased_coupons() }}
 ),
 {% endif %}
 

@@ -30,6 +30,8 @@ touched as (
     union
     {{ touched_keys(ref('stg_refunds'), 'order_id') }}
     union
+    {{ orders_with_erased_coupons() }}
+    union
     -- A price that lands late changes the cost of what was sold under it.
     select sold.order_id
     from {{ rows_of_keys_since(ref('fct_order_lines'), 'product_id', 'priced', 'ordered_at') }} as sold
