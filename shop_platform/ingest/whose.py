@@ -37,7 +37,7 @@ def table_of(name: str) -> sql.Identifier:
 def sessions_of() -> sql.Composed:
     """Return the query for the sessions (``session_id``) that any event names with one of ``%(customers)s``."""
     started, *others = SESSION_OF_CUSTOMER
-    parts = [
+    parts: list[sql.Composable] = [
         sql.SQL(
             "select subject as session_id from raw.web where {} and data ->> 'customer_id' is not null"
             " and data ->> 'customer_id' = any(%(customers)s)"
