@@ -194,7 +194,9 @@ def erase(
             exit_code=1,
         )
     event_id = str(uuid.uuid5(_NAMESPACE, customer_id))
-    sent = found.erased_at is None or _is_unaccounted(settings, event_id)
+    sent = found.erased_at is None
+    if not sent:
+        _complete_ledger(settings, event_id)
     if sent:
         _send(settings, customer_id, reason, event_id)
         ingest_until_end(settings, subjects=[TOPIC_OF_TYPE[EVENT_TYPE].subject], progress=progress)
@@ -205,13 +207,19 @@ def erase(
     return Erasure(customer_id, sent, found, look(settings, customer_id, known_as))
 
 
-def _is_unaccounted(settings: Settings, event_id: str) -> bool:
-    """Tell whether our event landed and no ledger has it: a call that was killed. Sent again, it is a repetition."""
+def _complete_ledger(settings: Settings, event_id: str) -> None:
+    """Write down our event if it landed and no ledger has it (a call was killed): sent again it tells another time."""
     with connect(settings, Role.INGEST) as connection:
-        row = connection.execute("select from raw.customers where event_id = %s", [event_id]).fetchone()
-    return row is not None and all(
-        line.event_id != event_id for path in _ledgers(settings) for line in produced_lines(path)
-    )
+        row: Any = connection.execute(
+            "select kafka_partition, kafka_offset, event_time from raw.customers where event_id = %s", [event_id]
+        ).fetchone()
+    if row is None or any(line.event_id == event_id for path in _ledgers(settings) for line in produced_lines(path)):
+        return
+    partition, offset, event_time = row
+    time = event_time.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    message = Message(TOPIC_OF_TYPE[EVENT_TYPE].name, b"", b"", event_id, time, int(event_time.timestamp() * 1000))
+    with Ledger(settings.ledger_dir, next_run(settings, _LEDGER)) as ledger:
+        ledger.acknowledge(message, partition, offset)
 
 
 def _ledgers(settings: Settings) -> list[Path]:
