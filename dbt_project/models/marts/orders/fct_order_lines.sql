@@ -123,7 +123,9 @@ costed as (
         standing.*,
         case
             when standing.cost_currency = standing.currency then standing.unit_cost
-            else {{ rounded_in('standing.unit_cost * cost_rates.rate_to_base / sale_rates.rate_to_base', 'standing.currency') }}
+            else {{
+                rounded_in('standing.unit_cost * cost_rates.rate_to_base / sale_rates.rate_to_base', 'standing.currency')
+            }}
         end as unit_cost_of_sale
     from standing
     left join rates as cost_rates
