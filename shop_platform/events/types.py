@@ -297,7 +297,8 @@ class RefundLine(Payload, frozen=True):
 class RefundIssued(Payload, frozen=True):
     """Money went back. ``amount`` excludes tax and equals the sum of the lines; ``tax`` is paid back beside it.
 
-    Shipping that is paid back is part of the amount of a line.
+    ``shipping`` is what is paid back of the order's shipping, beside both and untaxed, as there. Of a shop that does
+    not tell it apart, it is part of the amount of a line.
     """
 
     refund_id: Identifier
@@ -308,6 +309,7 @@ class RefundIssued(Payload, frozen=True):
     reason: Code
     lines: Annotated[tuple[RefundLine, ...], msgspec.Meta(min_length=1, max_length=1_000)]
     return_id: Identifier | None = None
+    shipping: Amount | None = None
 
 
 class Taxed(Payload, frozen=True):
@@ -329,6 +331,8 @@ class RefundLineV2(Payload, frozen=True):
 class RefundIssuedV2(Payload, frozen=True):
     """Money went back. ``refunded`` is the sum of the lines.
 
+    ``shipping`` is what is paid back of the order's shipping, beside it and untaxed, as there.
+
     Differs from version 1 in money: ``amount`` did not say whether it held the tax, and the tax of a line was not told.
     """
 
@@ -339,6 +343,7 @@ class RefundIssuedV2(Payload, frozen=True):
     reason: Code
     lines: Annotated[tuple[RefundLineV2, ...], msgspec.Meta(min_length=1, max_length=1_000)]
     return_id: Identifier | None = None
+    shipping: Amount | None = None
 
 
 class MarketingTouched(Payload, frozen=True):

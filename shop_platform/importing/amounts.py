@@ -190,6 +190,7 @@ class RefundAmounts:
 
     lines: tuple[tuple[int, int], ...]
     tax: int
+    shipping: int = 0
 
     @property
     def amount(self) -> int:
@@ -201,8 +202,8 @@ def split_refunds(order: OrderAmounts, totals: Sequence[int]) -> list[RefundAmou
     """Split each refund of an order (``totals``: with tax, in the order of their issue) into amount and tax by line.
 
     Exports say how much went back, not for what: goods and their tax come first, in proportion to what is left of each
-    line; what exceeds them was shipping, for which the contract has no place in a refund. All refunds together never
-    exceed the order's net amount and tax. Raises :class:`AmountsError` when they exceed its total.
+    line; what exceeds them was shipping. All refunds together never exceed the order's net amount, tax and shipping.
+    Raises :class:`AmountsError` when they exceed its total.
     """
     if sum(totals) > order.total:
         raise AmountsError(
@@ -217,6 +218,6 @@ def split_refunds(order: OrderAmounts, totals: Sequence[int]) -> list[RefundAmou
         shares = apportion(amount, left)
         left = [mine - share for mine, share in zip(left, shares, strict=True)]
         lines = tuple((position, share) for position, share in enumerate(shares) if share)
-        found.append(RefundAmounts(lines or ((0, 0),), after - before - amount))
+        found.append(RefundAmounts(lines or ((0, 0),), after - before - amount, total - (after - before)))
         before = after
     return found

@@ -64,7 +64,8 @@ class Order:
             }
             for position, amount in refund.lines
         ]
-        return {"amount": format_money(refund.amount), "tax": format_money(refund.tax), "lines": lines}
+        shipping = {"shipping": format_money(refund.shipping)} if refund.shipping else {}
+        return {"amount": format_money(refund.amount), "tax": format_money(refund.tax), "lines": lines} | shipping
 
 
 @dataclass(frozen=True)

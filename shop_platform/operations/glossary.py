@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,11 +24,37 @@ _HEAD = """\
 Generated from `dbt_project/models/semantic` by `python -m shop_platform.operations.glossary`; change the definition
 there. Whoever asks the semantic layer (`mf query --metrics net_amount --group-by metric_time__day,currency`) and
 whoever reads the roll-ups gets the same figure: a test holds them together. Amounts are in the currency of the row and
-without tax, unless the definition says otherwise; days are those of the shop's time zone.
+without tax, unless the definition says otherwise; days are those of the shop's time zone. Which table answers which
+question: [questions](questions.md).
+
+**Amounts of several currencies are never added.** A query that would is refused, and the error says what to do: group
+by `currency`, filter by it, or ask for the metric in the base currency (`..._base`), which is empty where a rate is
+missing.
+
+`currency`, `channel`, `country` and `device` are grouped by under these names for all metrics that know them at once;
+in the list of dimensions (`mf list dimensions --metrics net_amount`) and in filters they are `order__currency_code`,
+`order__channel_name`, `order__country_code` and `order__device_class`, and the same of `session` and `refund`. Where
+nothing happened there is no row, or an empty field beside other figures; `kpi_daily` says 0. Metrics in `_unchecked`,
+`_in_one_currency`, `_first_currency` and the like are parts of those below and not to be asked for.
+
+How the amounts hang together, in every row of `kpi_daily`, its splits and `kpi_hourly` (held by checks and tests):
+
+- sold: `net_amount` = `gross_amount` - `discount_amount` - `refund_amount`
+- charged: `total_amount` = `gross_amount` - `discount_amount` + `shipping_amount` + `tax_amount`
+- paid: `paid_amount` + `unpaid_amount` = `total_amount`
+  = `net_amount` + `refund_amount` + `shipping_amount` + `tax_amount`
+- went back: `refund_total_amount` = `refund_amount` + `refund_tax_amount` + `refund_shipping_amount`
+- stays: `total_amount` - `refund_total_amount` = `net_amount` + (`shipping_amount` - `refund_shipping_amount`)
+  + (`tax_amount` - `refund_tax_amount`)
+
+Orders and what was paid for them count on the day of the order, refunds on the day on which they were issued.
+`captured_amount` is of the day on which the money moved, also for orders that were cancelled later.
 
 | Metric | Name | Definition | Formula | Unit | Grain | Owner |
 |---|---|---|---|---|---|---|
 """
+
+_GUARD = re.compile(r" \* \w+_in_one_currency$")
 
 
 @dataclass(frozen=True)
@@ -52,17 +79,29 @@ def metrics(folder: Path = SEMANTIC) -> list[Metric]:
         for model in document.get("semantic_models", [])
         for measure in model["measures"]
     }
+    parts = {
+        each["name"]: _formula(each, measures)
+        for document in documents
+        for each in document.get("metrics", [])
+        if _is_part(each) and each["type"] == "simple"
+    }
     return [
         Metric(
             each["name"],
             each["label"],
             each["description"],
-            _formula(each, measures),
+            _readable(_formula(each, measures), parts),
             **{key: each["config"]["meta"][key] for key in ("unit", "grain", "owner")},
         )
         for document in documents
         for each in document.get("metrics", [])
+        if not _is_part(each)
     ]
+
+
+def _is_part(metric: dict[str, Any]) -> bool:
+    """Return whether a metric is only what others are made of (``guards.yml``)."""
+    return bool(metric["config"]["meta"].get("internal"))
 
 
 def _measure(model: dict[str, Any], measure: dict[str, Any]) -> str:
@@ -82,6 +121,16 @@ def _formula(metric: dict[str, Any], measures: dict[str, str]) -> str:
             return f"{parameters['numerator']} / {parameters['denominator']}"
         case kind:
             raise ValueError(f"no formula is known for a metric of type {kind}")
+
+
+def _readable(formula: str, parts: dict[str, str]) -> str:
+    """Return ``formula`` without its guard; a part that stands alone is said as what it is the sum of."""
+    unguarded = _GUARD.sub("", formula)
+    if unguarded in parts:
+        return parts[unguarded]
+    if unguarded.startswith("(") and unguarded.endswith(")"):
+        unguarded = unguarded[1:-1]
+    return " ".join(unguarded.replace("_unchecked", "").split())
 
 
 def files() -> dict[Path, str]:

@@ -106,7 +106,8 @@ def _order(rng: random.Random, session: str, order: str, placed: dt.datetime, ch
     if rng.random() < 0.4:
         refunded = [(1, lines[0][0], "2.00"), (len(lines), lines[-1][0], "1.00")][: rng.randint(1, 2)]
         version = 1 + sum(order.encode()) % 2  # a shop in the middle of a rollout
-        found.append(e.refund_issued(order, later(), refunded, version=version))
+        shipping = {"shipping": "1.50"} if len(refunded) == 2 else {}
+        found.append(e.refund_issued(order, later(), refunded, tax="0.57", version=version, **shipping))
         if rng.random() < 0.3:
             found.append(e.refund_issued(order, later(), refunded, version=3 - version))
         if rng.random() < 0.3:

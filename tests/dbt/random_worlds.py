@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.dbt import events as e
@@ -206,7 +207,9 @@ class _World:
         pick = self.rng.choice
         numbers = self.rng.sample([1, 2, 3], self.rng.randint(1, 2))
         lines = [(number, pick(self.products), str(Decimal(self._amount()))) for number in numbers]
-        refund = e.refund_issued(order, self._when(), lines, refund_id=pick(["ref-1", "ref-2"]), tax=self._amount())
+        told: dict[str, Any] = {"version": 2, "shipping": "1.50"} if numbers[0] == 2 else {}
+        number = pick(["ref-1", "ref-2"])
+        refund = e.refund_issued(order, self._when(), lines, refund_id=number, tax=self._amount(), **told)
         return o.refund_in(pick(_CURRENCIES), refund)
 
     def _touch(self, touch: str) -> e.Event:

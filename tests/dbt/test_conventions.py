@@ -61,6 +61,25 @@ def test_every_model_says_its_grain_and_describes_every_column(models: list[Any]
         assert documented == in_database[model.schema, model.name], model.name
 
 
+# What `net` means differs by table; whoever reads one column must not need to know another.
+_REFUNDS = re.compile(r"\b(before|after) refunds\b|before discounts and refunds")
+_OF_REFUNDS = re.compile(r"(^|_)(net|gross|total|margin|revenue|average_order_value)(_|$)")
+
+
+def test_every_amount_says_whether_refunds_are_taken_off(marts: list[Any]) -> None:
+    amounts = [
+        (mart.name, name, column.description)
+        for mart in marts
+        for name, column in mart.columns.items()
+        if column.data_type == "numeric" and _OF_REFUNDS.search(name) and not name.startswith("refund")
+    ]
+    assert len(amounts) > 60
+    assert [each for each in amounts if not _REFUNDS.search(each[2])] == []
+    nets = [each for each in amounts if re.search(r"(^|_)net_amount$", each[1])]
+    assert len(nets) > 15
+    assert [each for each in nets if not re.search(r"without tax", each[2]) or "cancelled" not in each[2]] == []
+
+
 def test_every_model_has_an_owner_and_a_file_of_its_own(models: list[Any]) -> None:
     for model in models:
         assert model.config.group in {"analytics", "data_platform"}, model.name
@@ -192,5 +211,6 @@ def test_every_data_test_has_a_severity_and_a_warning_keeps_its_rows(_shop: Shop
         *("fct_order_lines_discount_within_gross", "fct_discounts_within_gross"),
         *("fct_orders_refunds_stay_within_the_order", "kpi_daily_margin_speaks_for_no_more_than_was_sold"),
         *("fct_orders_amounts_can_be_converted", "dim_customers_lifetime_values_are_known"),
+        "fct_refunds_gives_back_no_more_shipping_than_was_charged",
     }
     assert warnings <= {test.name for test in tests if test.config.store_failures}

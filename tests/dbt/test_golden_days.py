@@ -16,7 +16,9 @@ BEFORE = [
     e.customer_created("anna", "2026-01-01 00:00"),
     e.customer_created("ben", "2026-01-01 00:00"),
     # An older order of someone whose account has not landed.
-    e.order_placed("old", "2026-10-20 10:00", [("desk", 4, "10.00", "0.00", "7.60")], customer_id="carla"),
+    e.order_placed(
+        "old", "2026-10-20 10:00", [("desk", 4, "10.00", "0.00", "7.60")], customer_id="carla", shipping="3.00"
+    ),
     e.session_started("s1", "2026-10-24 22:20"),
     e.session_started("s2", "2026-10-25 11:50", channel="direct"),
     e.session_started("s3", "2026-10-25 10:00"),
@@ -33,7 +35,7 @@ AFTER = [
     e.order_placed("early", "2026-10-24 22:30", DESK_AND_LAMP, shipping="4.90", session_id="s1"),
     e.order_cancelled("doomed", "2026-10-26 09:00"),
     e.refund_issued("doomed", "2026-10-26 09:01", [(1, "lamp", "5.00")]),
-    e.refund_issued("old", "2026-10-25 22:30", [(1, "desk", "10.00")]),
+    e.refund_issued("old", "2026-10-25 22:30", [(1, "desk", "10.00")], tax="1.90", version=2, shipping="3.00"),
     e.refund_issued("early", "2026-10-26 10:00", [(2, "lamp", "5.00")]),
 ]
 
@@ -77,6 +79,11 @@ def test_the_days_are_right_to_the_cent_and_restated_by_late_events(shop: Shop) 
         "net_amount_base": Decimal("29.00"),
         "total_amount_base": Decimal("51.31"),
         "margin_amount_base": Decimal("15.00"),
+        "paid_amount": Decimal("33.46"),  # early; late is not paid yet
+        "unpaid_amount": Decimal("17.85"),
+        "refund_tax_amount": Decimal("1.90"),
+        "refund_shipping_amount": Decimal("3.00"),
+        "refund_total_amount": Decimal("14.90"),
         "customers_count": 2,
         "new_customer_orders": 2,
         "repeat_customer_orders": 0,

@@ -12,13 +12,51 @@ from typing import Any
 
 import pytest
 
+from shop_platform.operations import glossary
 from shop_platform.operations.dbt import run_dbt
 from tests.dbt import events as e
 from tests.dbt.project import PROJECT, Shop
 from tests.dbt.random_shop import random_stream
 
+_INDEPENDENT = {
+    "net_of_discounts_amount": """
+        select placed_day, currency, sum(gross - discount) from counted group by 1, 2""",
+    "revenue_amount_base": """
+        select placed_day, currency,
+            case when bool_or(rate is null) then null else sum(round((gross - discount) * rate, 2)) end
+        from counted group by 1, 2""",
+    "captured_amount": """
+        select (attempt.event_time at time zone 'Europe/Berlin')::date, attempt.data ->> 'currency',
+            sum((attempt.data ->> 'amount')::numeric)
+        from (
+            select distinct on (subject, data ->> 'payment_id') * from raw.orders
+            where event_type in ('shop.order.paid.v1', 'shop.order.payment_failed.v1')
+            order by subject, data ->> 'payment_id', event_time desc, event_id desc
+        ) as attempt
+        where attempt.event_type = 'shop.order.paid.v1' and attempt.subject in (select order_id from told)
+        group by 1, 2""",
+}
+"""Metrics that no roll-up publishes, asked of the raw events. What publishes the others, ``tests/truth`` recomputes."""
+_FROM_RAW = """
+    with told as (
+        select distinct on (subject) subject as order_id, data ->> 'currency' as currency,
+            (event_time at time zone 'Europe/Berlin')::date as placed_day,
+            (data ->> 'subtotal')::numeric as gross, (data ->> 'discount')::numeric as discount
+        from raw.orders where event_type = 'shop.order.placed.v1' order by subject, event_time, event_id
+    ),
+    counted as (
+        select told.*, rates.rate_to_base as rate
+        from told
+        left join marts.dim_exchange_rates as rates
+            on told.currency = rates.currency
+            and told.placed_day >= coalesce(rates.valid_from, '-infinity')
+            and told.placed_day < coalesce(rates.valid_to, 'infinity')
+        where told.order_id not in (select subject from raw.orders where event_type = 'shop.order.cancelled.v1')
+    )
+"""
 
-def _mf(shop: Shop, *arguments: str) -> str:
+
+def _mf(shop: Shop, *arguments: str, refused: bool = False) -> str:
     """Run MetricFlow against the shop's warehouse with the manifest that its project was parsed to."""
     # It looks for the manifest below the project and nowhere else.
     project = shop.dbt.target / "for_metricflow"
@@ -40,67 +78,130 @@ def _mf(shop: Shop, *arguments: str) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert (done.returncode != 0) is refused, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def _metrics(shop: Shop) -> list[str]:
+    """Return the metrics that people ask for, and not what those are made of."""
     assert shop.dbt.manifest is not None
-    return sorted(metric.name for metric in shop.dbt.manifest.metrics.values())
+    every = shop.dbt.manifest.metrics.values()
+    return sorted(metric.name for metric in every if not metric.config.meta.get("internal"))
 
 
-def _asked(shop: Shop, folder: Path, metrics: list[str], *group_by: str) -> dict[tuple[str, ...], dict[str, Any]]:
+def _asked(
+    shop: Shop, folder: Path, metrics: list[str], *group_by: str, where: str | None = None
+) -> dict[tuple[str, ...], dict[str, Any]]:
     """Return what the semantic layer answers, by the group's values."""
     path = folder / "answer.csv"
     path.unlink(missing_ok=True)
-    _mf(shop, "query", "--metrics", ",".join(metrics), "--group-by", ",".join(group_by), "--csv", str(path))
+    grouped = ("--group-by", ",".join(group_by)) if group_by else ()
+    filtered = ("--where", where) if where else ()
+    _mf(shop, "query", "--metrics", ",".join(metrics), *grouped, *filtered, "--csv", str(path))
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {
-        tuple(row[name][:10] for name in group_by): {
+        tuple(row[name][:10] if name.startswith("metric_time") else row[name] for name in group_by): {
             metric: None if row[metric] == "" else Decimal(row[metric]) for metric in metrics
         }
         for row in rows
     }
 
 
+def _compare(asked: dict[Any, dict[str, Any]], published: dict[Any, dict[str, Any]]) -> None:
+    """Both say the same; where the one says 0, the other may have nothing to say of the day."""
+    assert published.keys() == asked.keys()
+    for key, figures in published.items():
+        for name, figure in figures.items():
+            answer = asked[key][name]
+            if figure is None:
+                assert answer is None, (key, name, answer, figure)
+            else:
+                assert abs((answer or 0) - figure) < Decimal("0.005"), (key, name, answer, figure)
+
+
+def _published(shop: Shop, mart: str, keys: str, metrics: list[str]) -> dict[Any, dict[str, Any]]:
+    width = len(keys.split(","))
+    return {
+        tuple(map(str, row[:width])): dict(zip(metrics, row[width:], strict=True))
+        for row in shop.rows(f"select {keys}, {', '.join(metrics)} from marts.{mart}")
+    }
+
+
+def _columns(shop: Shop, mart: str) -> set[str]:
+    asked = "select column_name from information_schema.columns where table_schema = 'marts' and table_name = '{}'"
+    return {row[0] for row in shop.rows(asked.format(mart))}
+
+
 @pytest.fixture
 def busy_shop(shop: Shop) -> Shop:
     e.write(shop.settings, [event for seed in range(3) for event in random_stream(seed)])
-    e.write(shop.settings, [e.order_placed("in-francs", "2026-10-22 10:00", customer_id="emil", currency="CHF")])
+    odd = {"in-francs": "CHF", "without-a-rate": "XXX"}
+    e.write(
+        shop.settings,
+        [e.order_placed(n, "2026-10-22 10:00", customer_id="emil", currency=currency) for n, currency in odd.items()],
+    )
     shop.dbt.run()
     return shop
 
 
 def test_the_semantic_layer_fits_the_warehouse(busy_shop: Shop) -> None:
     assert "ERRORS: 0" in _mf(busy_shop, "validate-configs", "--show-all").upper()
+    shown = _mf(busy_shop, "list", "dimensions", "--metrics", "net_amount,paid_amount,orders_count,refund_total_amount")
+    for name in ("channel_name", "country_code", "currency_code", "device_class"):
+        assert f"order__{name}" in shown
 
 
-def test_every_metric_equals_the_daily_kpi_of_its_name(busy_shop: Shop, tmp_path: Path) -> None:
-    columns = {row[0] for row in busy_shop.rows(
-        "select column_name from information_schema.columns where table_schema = 'marts' and table_name = 'kpi_daily'"
-    )}  # fmt: skip
-    metrics = [name for name in _metrics(busy_shop) if name in columns]
+def test_every_metric_equals_the_daily_kpi_of_its_name_or_a_query_of_its_own(busy_shop: Shop, tmp_path: Path) -> None:
+    columns = _columns(busy_shop, "kpi_daily")
+    every = _metrics(busy_shop)
+    metrics = [name for name in every if name in columns]
     assert columns - set(metrics) <= {"kpi_daily_id", "date_day", "currency", "new_customer_orders"}
+    assert set(every) - columns == _INDEPENDENT.keys()
 
-    asked = _asked(busy_shop, tmp_path, metrics, "metric_time__day", "currency")
+    asked = _asked(busy_shop, tmp_path, every, "metric_time__day", "currency")
 
-    published = {
-        (str(day), currency): dict(zip(metrics, values, strict=True))
-        for day, currency, *values in busy_shop.rows(
-            f"select date_day, currency, {', '.join(metrics)} from marts.kpi_daily"
-        )
+    published = _published(busy_shop, "kpi_daily", "date_day, currency", metrics)
+    assert published["2026-10-22", "XXX"]["net_amount_base"] is None
+    # Money may be captured on a day on which nothing else happened.
+    _compare({key: asked[key] for key in published}, published)
+    for name, query in _INDEPENDENT.items():
+        expected = {(str(day), currency): {name: figure} for day, currency, figure in busy_shop.rows(_FROM_RAW + query)}
+        assert expected
+        _compare({key: asked[key] for key in expected}, expected)
+        assert not any(row[name] for key, row in asked.items() if key not in expected), name
+
+
+def test_a_split_by_a_dimension_equals_the_roll_up_by_it(busy_shop: Shop, tmp_path: Path) -> None:
+    split = _columns(busy_shop, "kpi_daily_by_channel")
+    # Whose first order it is, is told of orders: there the channel is the order's dimension.
+    metrics = [name for name in _metrics(busy_shop) if name in split - {"new_customers"}]
+    published = _published(busy_shop, "kpi_daily_by_channel", "date_day, currency, channel", metrics)
+    _compare(_asked(busy_shop, tmp_path, metrics, "metric_time__day", "currency", "channel"), published)
+
+    new = busy_shop.rows("select channel, sum(new_customers) from marts.kpi_daily_by_channel group by 1")
+    asked = _asked(busy_shop, tmp_path, ["new_customers"], "order__channel_name")
+    _compare(asked, {(channel,): {"new_customers": figure} for channel, figure in new if figure} | {
+        key: {"new_customers": 0} for key, row in asked.items() if not row["new_customers"]
+    })  # fmt: skip
+
+
+def test_amounts_of_several_currencies_are_not_added(busy_shop: Shop, tmp_path: Path) -> None:
+    asked = ("--metrics", "net_amount,average_order_value", "--group-by", "metric_time__day")
+    assert "cannot be added: group by currency" in _mf(busy_shop, "query", *asked, refused=True)
+    one = "{{ Dimension('order__currency_code') }} = 'EUR'"
+    sums = busy_shop.one("select sum(net_amount) as net, sum(total_amount) as total from marts.kpi_daily"
+                         " where currency = 'EUR'")  # fmt: skip
+    assert _asked(busy_shop, tmp_path, ["net_amount", "total_amount"], where=one) == {
+        (): {"net_amount": sums["net"], "total_amount": sums["total"]}
     }
-    assert published.keys() == asked.keys()
-    for key, figures in published.items():
-        for name, figure in figures.items():
-            answer = asked[key][name]
-            # Where nothing happened the semantic layer may have no row at all, which is zero or no ratio.
-            assert abs((answer or 0) - (figure or 0)) < Decimal("0.005"), (key, name, answer, figure)
+    # An amount without a rate is not nothing.
+    assert _asked(busy_shop, tmp_path, ["net_amount_base", "refund_amount_base"])[()]["net_amount_base"] is None
 
 
-def test_no_metric_is_without_a_roll_up_or_an_owner(_shop: Shop) -> None:
+def test_no_metric_is_without_a_definition_or_an_owner_and_parts_are_not_in_the_glossary(_shop: Shop) -> None:
     assert _shop.dbt.manifest is not None
     for metric in _shop.dbt.manifest.metrics.values():
         assert metric.description.strip().endswith("."), metric.name
         assert {"owner", "unit", "grain"} <= metric.config.meta.keys(), metric.name
+    assert sorted(metric.name for metric in glossary.metrics()) == _metrics(_shop)

@@ -203,12 +203,14 @@ def test_refunds_of_everything_give_back_all_goods_and_all_tax(charge, data):
     _fits(order, [first, order.total - first], refunds)
     assert sum(refund.amount for refund in refunds) == sum(line.net for line in order.lines)
     assert sum(refund.tax for refund in refunds) == order.tax
+    assert sum(refund.shipping for refund in refunds) == order.shipping
 
 
 def _fits(order: OrderAmounts, totals, refunds):
     back = [0] * len(order.lines)
     for total, refund in zip(totals, refunds, strict=True):
-        assert refund.amount >= 0 and refund.tax >= 0 and refund.amount + refund.tax <= total and refund.lines
+        assert refund.amount >= 0 and refund.tax >= 0 and refund.shipping >= 0 and refund.lines
+        assert refund.amount + refund.tax + refund.shipping == total
         for position, amount in refund.lines:
             back[position] += amount
     assert all(0 <= sent <= line.net for sent, line in zip(back, order.lines, strict=True))

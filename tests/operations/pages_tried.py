@@ -218,7 +218,9 @@ TRIED: dict[str, dict[str, How]] = {
         "dbt build": FULL,
         'dbt build --select "+kpi_daily" --indirect-selection buildable': FULL,
         "unset SHOP_DBT_SCHEMA_PREFIX && dbt parse": Run(),
-        "mf query --metrics net_amount,conversion_rate --group-by metric_time__day,channel": Run(says="net_amount"),
+        "mf query --metrics net_amount,conversion_rate --group-by metric_time__day,currency,channel": Run(
+            says="net_amount"
+        ),
         "shop ingest": FOR_EVER,
         "shop ingest --processes 4": Elsewhere("tests/ingest/test_fleet.py"),
         "shop ingest --until-end": Run(says="messages:"),

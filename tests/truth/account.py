@@ -87,6 +87,7 @@ class Books:
             self._by_name[event.name].append(event)
         self.orders = self._orders()
         self.refunds = self._refunds()
+        self.paid = self._paid()
         self.sessions = self._sessions(currency)
         self._descriptions = self._history("product.created", "product.updated")
         self._prices = self._history("product.created", "product.price_changed")
@@ -144,6 +145,27 @@ class Books:
                 )
         return list(found.values())
 
+    def _paid(self) -> dict[str, Decimal | None]:
+        """Return what was captured by order, in its currency: each attempt counts as told last, if it succeeded."""
+        told = [each for name in ("order.paid", "order.payment_failed") for each in self._by_name[name]]
+        last: dict[tuple[str, str], Event] = {}
+        for event in sorted(told, key=lambda event: (event.time, event.id)):
+            last[event.data["order_id"], event.data["payment_id"]] = event
+        found: dict[str, Decimal | None] = {}
+        for (number, _), event in last.items():
+            if event.name == "order.paid" and number in self.orders:
+                before, amount = found.get(number, Decimal("0.00")), self._in_currency_of(self.orders[number], event)
+                found[number] = None if before is None or amount is None else before + amount
+        return found
+
+    def _in_currency_of(self, order: Order, payment: Event) -> Decimal | None:
+        """Return a payment in its order's currency, at the rates of the order's day, if they are known."""
+        amount, told, wanted = money(payment.data["amount"]), payment.data["currency"], order.data["currency"]
+        if told == wanted:
+            return amount
+        rate, into = (self.rate(currency, self.day(order.at)) for currency in (told, wanted))
+        return None if rate is None or into is None else rounded(amount * rate, into)
+
     def _sessions(self, default: str) -> list[Session]:
         orders: dict[str, Order] = {}
         for order in sorted(self.orders.values(), key=lambda order: (order.at, order.id)):
@@ -191,4 +213,4 @@ def _in_one_shape(told: dict[str, Any]) -> dict[str, Any]:
     if "refunded" not in told:
         return told
     lines = [line | {"amount": line["refunded"]["net"]} for line in told["lines"]]
-    return told | {"amount": told["refunded"]["net"], "lines": lines}
+    return told | {"amount": told["refunded"]["net"], "tax": told["refunded"]["tax"], "lines": lines}

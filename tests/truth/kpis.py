@@ -32,6 +32,7 @@ _BY_CATEGORY = (
 _HOURLY = (
     *(*_BY_CATEGORY, "shipping_amount", "total_amount", "orders_count", "sessions_count", "converting_sessions_count"),
     *("refund_amount_base", "net_amount_base", "total_amount_base", "margin_amount_base"),
+    *("paid_amount", "unpaid_amount", "refund_tax_amount", "refund_shipping_amount", "refund_total_amount"),
 )
 _SPLIT = (*_HOURLY, "customers_count", "new_customers")
 
@@ -64,6 +65,9 @@ class Tally:
     shipping: Decimal = Decimal("0.00")
     tax: Decimal = Decimal("0.00")
     total: Decimal = Decimal("0.00")
+    paid: Decimal | None = Decimal("0.00")
+    refund_tax: Decimal = Decimal("0.00")
+    refund_shipping: Decimal = Decimal("0.00")
     customers: set[str] = field(default_factory=set)
     first_orders: int = 0
     sessions: int = 0
@@ -91,6 +95,8 @@ class Tally:
         self.shipping += money(order.data["shipping"])
         self.tax += money(order.data["tax"])
         self.total += money(order.data["total"])
+        paid = books.paid.get(order.id, Decimal("0.00"))
+        self.paid = None if self.paid is None or paid is None else self.paid + paid
         self.customers.add(order.data["customer_id"])
         self.first_orders += order.first
 
@@ -103,6 +109,8 @@ class Tally:
     def give_back(self, refund: Refund, books: Books) -> None:
         """Add a refund of an order that counts: it comes back at the rate of the order's day."""
         self.refund += money(refund.data["amount"])
+        self.refund_tax += money(refund.data["tax"])
+        self.refund_shipping += money(refund.data.get("shipping", "0.00"))
         rate = books.rate(refund.data["currency"], books.day(refund.order.at))
         self.refund_base.add(money(refund.data["amount"]), rate)
 
@@ -120,6 +128,11 @@ class Tally:
             "shipping_amount": self.shipping,
             "tax_amount": self.tax,
             "total_amount": self.total,
+            "paid_amount": self.paid,
+            "unpaid_amount": None if self.paid is None else self.total - self.paid,
+            "refund_tax_amount": self.refund_tax,
+            "refund_shipping_amount": self.refund_shipping,
+            "refund_total_amount": self.refund + self.refund_tax + self.refund_shipping,
             "customers_count": len(self.customers),
             "new_customer_orders": self.first_orders,
             "repeat_customer_orders": self.orders - self.first_orders,

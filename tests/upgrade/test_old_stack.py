@@ -103,7 +103,9 @@ def _upgrade(stack: OldStack) -> Upgraded:
     ensure_topics(settings)
     cancelled = _land_more(settings)
     if DEPLOYED:
-        run_dbt(settings, ["run", "--full-refresh", "--select", *(f"{mart}+" for mart in DEPLOYED)])
+        # A mart may read a column that the old views lack.
+        deployed = ["config.materialized:view", *(f"{mart}+" for mart in DEPLOYED)]
+        run_dbt(settings, ["run", "--full-refresh", "--select", *deployed])
     run_dbt(settings, ["run"])
     return Upgraded(stack, before, orders, counts, again, cancelled)
 

@@ -10,6 +10,7 @@
         sum(shipping_amount) as shipping_amount,
         sum(tax_amount) as tax_amount,
         sum(total_amount) as total_amount,
+        {{ whole_sum('paid_amount') }} as paid_amount,
         sum(costed_revenue_amount) as costed_revenue_amount,
         sum(known_cost_amount) as cost_amount,
         {{ whole_sum('net_amount_base') }} as revenue_amount_base,
@@ -34,6 +35,8 @@
 {#- What is summed over refunds that count. -#}
 {% macro summed_refunds() -%}
         sum(amount) as refund_amount,
+        sum(tax_amount) as refund_tax_amount,
+        sum(shipping_amount) as refund_shipping_amount,
         {{ whole_sum('amount_base') }} as refund_amount_base
 {%- endmacro %}
 
@@ -62,7 +65,15 @@
         money(known_or_none('orders', 'revenue_amount_base') ~ ' - ' ~ known_or_none('refunds', 'refund_amount_base'))
     }} as net_amount_base,
     {{ money(known_or_none('orders', 'total_amount_base')) }} as total_amount_base,
-    {{ money(known_or_none('orders', 'margin_amount_base')) }} as margin_amount_base
+    {{ money(known_or_none('orders', 'margin_amount_base')) }} as margin_amount_base,
+    {{ money(known_or_none('orders', 'paid_amount')) }} as paid_amount,
+    {{ money('coalesce(orders.total_amount, 0) - ' ~ known_or_none('orders', 'paid_amount')) }} as unpaid_amount,
+    {{ money('coalesce(refunds.refund_tax_amount, 0)') }} as refund_tax_amount,
+    {{ money('coalesce(refunds.refund_shipping_amount, 0)') }} as refund_shipping_amount,
+    {{
+        money('coalesce(refunds.refund_amount, 0) + coalesce(refunds.refund_tax_amount, 0)'
+            ~ ' + coalesce(refunds.refund_shipping_amount, 0)')
+    }} as refund_total_amount
 {%- endmacro %}
 
 

@@ -9,6 +9,7 @@ select
     device,
     amount,
     tax_amount,
-    amount_base
+    amount_base,
+    shipping_amount
 from {{ ref('fct_refunds') }}
 where not is_order_cancelled

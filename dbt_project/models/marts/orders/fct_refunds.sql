@@ -107,7 +107,12 @@ select
     {{
         money(converted('standing.tax_amount', 'standing.currency', 'standing.order_currency', 'rates.rate_to_base',
             'order_rates.rate_to_base'))
-    }} as tax_amount_in_order_currency
+    }} as tax_amount_in_order_currency,
+    {{ money('coalesce(standing.shipping_amount, 0)') }} as shipping_amount,
+    {{
+        money(converted('coalesce(standing.shipping_amount, 0)', 'standing.currency', 'standing.order_currency',
+            'rates.rate_to_base', 'order_rates.rate_to_base'))
+    }} as shipping_amount_in_order_currency
 from standing
 left join cancelled on standing.order_id = cancelled.order_id
 left join rates on standing.currency = rates.currency and standing.order_date = rates.date_day
