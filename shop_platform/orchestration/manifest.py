@@ -39,7 +39,7 @@ def ensure_manifest(settings: Settings) -> Path:
     target = target_dir(settings)
     target.mkdir(parents=True, exist_ok=True)
     with _exclusive(target / "manifest.lock"):
-        manifest = target / f"manifest-{_fingerprint(settings)}.json"
+        manifest = target / f"manifest-{fingerprint(settings)}.json"
         if not manifest.exists():
             _parse(settings, target)
             # Named by its content and moved into place whole: whoever reads it reads all of it.
@@ -54,7 +54,7 @@ def ensure_manifest(settings: Settings) -> Path:
 
 def lineage_file(settings: Settings) -> Path:
     """Return the file of the column lineage of the project as it is now; it may not be there yet."""
-    return target_dir(settings) / f"lineage-{_fingerprint(settings)}.json"
+    return target_dir(settings) / f"lineage-{fingerprint(settings)}.json"
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def _exclusive(path: Path) -> Iterator[None]:
         yield
 
 
-def _fingerprint(settings: Settings) -> str:
+def fingerprint(settings: Settings) -> str:
     """Hash every file of the project, dbt's version, and the variables that decide what dbt parses.
 
     Contents instead of times: a fresh checkout or a copied image has new times and the same project.

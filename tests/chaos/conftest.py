@@ -43,7 +43,7 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{SEED}/{request.node.nodeid}")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def world(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A shop that can be emptied and whose marts are built in this process: for tests that prove I2."""
     folder = tmp_path_factory.mktemp("world")

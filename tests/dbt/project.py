@@ -18,6 +18,7 @@ from shop_platform.refresh.plan.store import plan_for
 from shop_platform.settings import PROJECT_ROOT, Role, Settings
 from shop_platform.warehouse.connect import connect
 from tests.dbt.selection import Chosen, chosen
+from tests.support import parsed
 from tests.support.planned import PLANS
 
 PROJECT = PROJECT_ROOT / "dbt_project"
@@ -54,7 +55,12 @@ class DbtProject:
     @property
     def manifest(self) -> Manifest:
         """The project as dbt has parsed it."""
-        return self._dbt.manifest or self._dbt.parse()
+        if self._dbt.manifest is None:
+            parsed.give_parsed(self.settings, self.target)
+            self._dbt.parse()
+            parsed.keep_parsed(self.settings, self.target)
+        assert self._dbt.manifest is not None
+        return self._dbt.manifest
 
     def invoke(self, *arguments: str, check: bool = True) -> Any:
         """Run one dbt command; with ``check``, a failure is an assertion error that names what failed."""

@@ -233,6 +233,10 @@ def test_without_kafka_it_says_so_and_claims_no_ledger(tmp_path):
     assert error.value.exit_code == 2 and ledgers(settings) == []
 
 
+# So many that an import is not over before it can be interrupted.
+MANY = 6_000
+
+
 def command(settings: Settings, *arguments: object, **variables: str) -> subprocess.Popen[str]:
     """Start an import that starts no build: the Dagster of the default address is somebody else's."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
@@ -252,7 +256,7 @@ def finished(settings: Settings, *arguments: object, **variables: str) -> tuple[
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
 def test_interrupted_at_any_moment_the_next_run_completes_it(number, code, shop, tmp_path):
     map_ = write_map(tmp_path, ORDERS)
-    file = write_lines(tmp_path / "orders.csv", [ORDER_COLUMNS, *(order_row(n) for n in range(12_000))])
+    file = write_lines(tmp_path / "orders.csv", [ORDER_COLUMNS, *(order_row(n) for n in range(MANY))])
     with command(shop.settings, file, "--map", map_) as process:
         while messages(shop.settings) < 500 and process.poll() is None:
             time.sleep(0.01)
@@ -260,13 +264,13 @@ def test_interrupted_at_any_moment_the_next_run_completes_it(number, code, shop,
         out, _ = process.communicate()
     assert process.returncode == code
     sent = messages(shop.settings)
-    assert 500 <= sent < 12_000
+    assert 500 <= sent < MANY
     if number != signal.SIGKILL:
-        assert f"Interrupted: {sent:,} of 12,000 events sent" in out
+        assert f"Interrupted: {sent:,} of {MANY:,} events sent" in out
         assert len(ledger_places(shop.settings)) == sent
     assert finished(shop.settings, file, "--map", map_)[0] == 0
     ingest_until_end(shop.settings)
-    assert landed(shop.settings) == {"order.placed": 12_000}
+    assert landed(shop.settings) == {"order.placed": MANY}
     assert kafka_places(stored(shop.settings)) == ledger_places(shop.settings)
     outcome = reconcile(shop.settings)
     assert outcome.holds and outcome.hours.holds

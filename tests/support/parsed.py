@@ -1,20 +1,27 @@
 """What dbt parsed for one test's warehouse serves the next one of the same name: a parse takes ten seconds.
 
-dbt itself checks whether it still fits (the project, the profile with port and database, variables) and parses again
-when it does not; a manifest is named by what it was made of.
+Whoever reads it checks whether it still fits: dbt itself (the project, the profile with port and database, variables),
+which parses again when it does not; the rest is named by all that it was made of, and serves every process.
 """
 
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from shop_platform.settings import Settings
+from shop_platform.settings import PROJECT_ROOT, Settings
 
 _PARSE = "partial_parse.msgpack"
+# Of every process that runs tests here: what dbt parsed in a process, by database.
+_SHARED = PROJECT_ROOT / "build" / "parsed"
+_KEPT_OF_A_DATABASE = 6
+# As in shop_platform/refresh/in_process.py, whose import takes two seconds that many tests do not need.
+_PARSED = "parsed-*.msgpack"
 
 
 def keep(settings: Settings) -> None:
@@ -26,6 +33,8 @@ def keep(settings: Settings) -> None:
         if not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
+    for folder in _in_process(settings):
+        keep_parsed(settings, folder)
 
 
 def give(settings: Settings) -> None:
@@ -39,6 +48,39 @@ def give(settings: Settings) -> None:
             copy = settings.data_dir / "dbt_target" / path.relative_to(kept)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(other, copy)
+    for folder in _in_process(settings):
+        give_parsed(settings, folder)
+
+
+def keep_parsed(settings: Settings, folder: Path) -> None:
+    """Remember for every process what dbt parsed in a process whose target is ``folder``."""
+    shared = _SHARED / settings.pg_database
+    _link(folder.glob(_PARSED), shared)
+    known = sorted(shared.glob(_PARSED), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in known[_KEPT_OF_A_DATABASE:]:
+        path.unlink(missing_ok=True)
+
+
+def give_parsed(settings: Settings, folder: Path) -> None:
+    """Put what was remembered where a dbt in a process with the target ``folder`` looks for it."""
+    _link((_SHARED / settings.pg_database).glob(_PARSED), folder)
+
+
+def _in_process(settings: Settings) -> list[Path]:
+    """Return the targets of the refresher and of who records a plan."""
+    return [settings.data_dir / "dbt_target" / name for name in ("refresher", "plan")]
+
+
+def _link(files: Iterable[Path], folder: Path) -> None:
+    for path in files:
+        if not (folder / path.name).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(path, folder / path.name)
+            except (FileExistsError, FileNotFoundError):  # somebody else did the same, or removed an old one
+                continue
+            except OSError:  # another file system
+                shutil.copy(path, folder / path.name)
 
 
 def _folder(settings: Settings) -> Path:
