@@ -103,8 +103,15 @@ def _order_placed(data: Any) -> Fault | None:
 def _refund_issued(data: Any) -> Fault | None:
     currency = data.currency
     _parts(data.tax, "tax", currency)
+    _shipping_back(data)
     total = sum(_parts(line.amount, f"lines[{n}].amount", currency) for n, line in enumerate(data.lines))
     return _sum_fault("amount", _parts(data.amount, "amount", currency), total, "the sum of the lines' amounts")
+
+
+def _shipping_back(data: Any) -> None:
+    """Look at the shipping that goes back beside the lines, where it is told."""
+    if data.shipping is not None:
+        _parts(data.shipping, "shipping", data.currency)
 
 
 def _refund_issued_v2(data: Any) -> Fault | None:
@@ -113,6 +120,7 @@ def _refund_issued_v2(data: Any) -> Fault | None:
     for place, line in enumerate(data.lines):
         net += _parts(line.refunded.net, f"lines[{place}].refunded.net", currency)
         tax += _parts(line.refunded.tax, f"lines[{place}].refunded.tax", currency)
+    _shipping_back(data)
     told = data.refunded
     return _sum_fault(
         "refunded.net", _parts(told.net, "refunded.net", currency), net, "the sum of the lines' refunded net"

@@ -114,6 +114,8 @@ def test_a_discount_above_its_line_and_a_line_number_that_stands_twice():
         (1, {"amount": "10.01"}, "$.data.amount"),
         (2, {"refunded": {"net": "10.01", "tax": "1.90"}}, "$.data.refunded.net"),
         (2, {"refunded": {"net": "10.00", "tax": "1.91"}}, "$.data.refunded.tax"),
+        (1, {"shipping": "4.905"}, "$.data.shipping"),
+        (2, {"shipping": "4.905"}, "$.data.shipping"),
     ],
 )
 def test_a_refund_is_the_sum_of_its_lines(version, changes, path):

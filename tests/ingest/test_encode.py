@@ -9,7 +9,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_platform.events.decode import decode
+from shop_platform.events.decode import Contract
 from shop_platform.ingest.batch import Mark, sort_messages
 from shop_platform.ingest.encode import epoch_us, from_epoch_us
 from shop_platform.ingest.land import copy_rows, prepare, raw_table
@@ -41,7 +41,8 @@ def test_postgresql_reads_back_every_column_as_it_was_sent(warehouse):
     messages = [
         Stored("shop.web", 3, 10 + n, json.dumps(each, ensure_ascii=False).encode()) for n, each in enumerate(sent)
     ]
-    batch = sort_messages(messages, {("shop.web", 3): Mark()})
+    any_time = Contract(earliest=dt.datetime.min.replace(tzinfo=dt.UTC), ahead=dt.timedelta(days=10_000_000))
+    batch = sort_messages(messages, {("shop.web", 3): Mark()}, contract=any_time)
     with connect(warehouse.settings, Role.INGEST) as connection:
         prepare(connection)
         copy_rows(connection, raw_table("shop.web"), batch.topics["shop.web"].rows)
@@ -54,7 +55,7 @@ def test_postgresql_reads_back_every_column_as_it_was_sent(warehouse):
         rows = found.fetchall()
         connection.rollback()
     for document, row, message in zip(sent, rows, messages, strict=True):
-        event = decode(message.value(), "shop.web")
+        event = any_time.decode(message.value(), "shop.web")
         assert row == (
             event.id, event.type, event.source, event.subject, event.time, document["data"], 3, message.offset()
         )  # fmt: skip
