@@ -108,7 +108,7 @@ def test_reconciliation_sees_a_lost_row_and_a_row_that_nobody_sent(shop):
         admin.execute(
             "insert into raw.web"
             " (event_id, event_type, source, subject, event_time, data, kafka_partition, kafka_offset)"
-            " values (gen_random_uuid(), 't', 's', 's', now(), '{}', 0, 0)"
+            " values (gen_random_uuid(), 't', '/shop/test', 's', now(), '{}', 0, 0)"
         )
     assert reconcile(shop.settings).unexpected == 1
 
