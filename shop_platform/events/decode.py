@@ -190,10 +190,10 @@ class Contract:
     def _refuse_implausible_time(self, envelope: Envelope) -> None:
         """Refuse the time of a clock that is wrong: its day would be of no report, or of one that is yet to come."""
         if envelope.time < self._earliest:
-            bound = f"before {self._earliest:%Y-%m-%d}, the earliest that is taken (SHOP_EVENT_TIME_EARLIEST)"
+            bound = f"before '{self._earliest:%Y-%m-%d}', the earliest that is taken (SHOP_EVENT_TIME_EARLIEST)"
         elif envelope.time > (latest := self._latest()):
             bound = (
-                f"after {latest:%Y-%m-%d %H:%M} UTC, the latest that is taken (SHOP_EVENT_TIME_AHEAD_HOURS from now)"
+                f"after '{latest:%Y-%m-%d %H:%M} UTC', the latest that is taken (SHOP_EVENT_TIME_AHEAD_HOURS from now)"
             )
         else:
             return
