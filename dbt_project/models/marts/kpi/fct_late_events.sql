@@ -202,7 +202,7 @@ effects as (
 new_effects as (
     select * from effects
     {% if is_incremental() %}
-    where effects._xid >= {{ watermark_floor() }} or effects._xid in (select reopened._xid from reopened)
+    where _xid >= {{ watermark_floor() }} or _xid in (select reopened._xid from reopened)
     {% endif %}
 ),
 
