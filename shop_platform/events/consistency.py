@@ -141,7 +141,7 @@ def contradiction_of(payload: type[Payload]) -> Callable[[Any], Fault | None] | 
 
     ``None`` for a payload without amounts: it has nothing to contradict.
     """
-    several = _OF_SEVERAL.get(payload.__name__)
+    several = _several(payload)
     names = list(_amounts(payload))
     if several is None and not names:
         return None
@@ -151,7 +151,8 @@ def contradiction_of(payload: type[Payload]) -> Callable[[Any], Fault | None] | 
             if several is not None:
                 return several(data)
             for name in names:
-                _parts(getattr(data, name), name, data.currency)
+                if (amount := getattr(data, name)) is not None:
+                    _parts(amount, name, data.currency)
         except _WrongDecimalsError as wrong:
             return wrong.fault
         return None
@@ -161,7 +162,12 @@ def contradiction_of(payload: type[Payload]) -> Callable[[Any], Fault | None] | 
 
 def adds_up(payload: type[Payload]) -> bool:
     """Tell whether a payload has sums, or amounts below its first level: a pattern cannot judge it."""
-    return payload.__name__ in _OF_SEVERAL
+    return _several(payload) is not None
+
+
+def _several(payload: type[Payload]) -> Callable[[Any], Fault | None] | None:
+    """Return the check of a payload, or of the one that it extends."""
+    return next((_OF_SEVERAL[kind.__name__] for kind in payload.__mro__ if kind.__name__ in _OF_SEVERAL), None)
 
 
 def _amounts(payload: type[Payload]) -> Iterator[str]:

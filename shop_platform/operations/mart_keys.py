@@ -12,7 +12,12 @@ _COLUMN = re.compile(r"['\"](?:\w+\.)?(\w+)['\"]")
 
 
 def readable_keys(manifest_path: Path) -> dict[str, list[str]]:
-    """Return for each mart of dbt's manifest what tells its rows: what its key is a hash of, else the key."""
+    """Return for each mart of dbt's manifest what tells its rows: what its key is a hash of, else the key.
+
+    Nothing without a manifest: dbt writes none where a plan of its statements was run in its place.
+    """
+    if not manifest_path.is_file():
+        return {}
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     return {
         node["alias"]: readable_key(node)

@@ -145,6 +145,7 @@ def test_a_cancellation_restates_the_day_of_the_order_and_those_of_its_refunds(s
     assert first["average_order_value"] == (10, None, cancelled)
     assert second == {
         "refund_amount": (4, 0, cancelled),
+        "refund_total_amount": (4, 0, cancelled),
         "net_amount": (6, 10, cancelled),
         "refund_amount_base": (4, 0, cancelled),
         "net_amount_base": (6, 10, cancelled),
@@ -164,7 +165,7 @@ def test_what_changes_no_closed_day_makes_no_version(shop: Shop) -> None:
     land_at(shop.settings, "2026-03-02 11:05", [running, again, e.order_shipped("o1", "2026-03-02 11:00")])
     _run(shop)
 
-    assert _versions(shop) == before == 29
+    assert _versions(shop) == before == 32
     assert shop.rows("select count(*) from marts.kpi_restatements") == [(0,)]
 
 
@@ -337,7 +338,7 @@ def test_loading_a_history_at_once_publishes_it_and_restates_nothing(shop: Shop)
     _run(shop)
 
     assert shop.rows("select count(*) from marts.kpi_restatements") == [(0,)]
-    assert _versions(shop) == 19 * 29
+    assert _versions(shop) == 19 * 32
     # One row per day and type for the whole transaction, however many events it landed.
     assert shop.rows("select count(*), sum(events_count) from marts.fct_late_events") == [(20, 20)]
 

@@ -70,7 +70,8 @@ class Wire:
         if header:
             with self.ledger.open("a", encoding="utf-8") as file:
                 topic, partition = self.place
-                file.write(f"{event_id}\t{topic}\t{partition}\t{offset}\t{START.isoformat()}\n")
+                time = value["time"] if isinstance(value, dict) and value.get("time") else START.isoformat()
+                file.write(f"{event_id}\t{topic}\t{partition}\t{offset}\t{time}\n")
         return event_id
 
     def deliver(self, contract=CONTRACT):

@@ -67,7 +67,7 @@ def test_what_dbt_built_and_judged_is_told_of_each_model(code_locations, tmp_pat
         ("not_null_fct_orders_order_id", True, "ERROR", None),
         (
             *("customers_buy_in_one_currency", False, "WARN"),
-            "Customers whose lifetime sums would add different currencies. Found 1 row.",
+            "Customers who bought in several currencies, so that their lifetime sums are converted. Found 1 row.",
         ),
     ]
     assert list(events_of(manifest, tmp_path / "nowhere", "", lineage, offenders)) == [], "dbt never began"

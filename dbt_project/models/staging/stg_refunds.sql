@@ -6,7 +6,7 @@ select
     {{ json_text('return_id') }} as return_id,
     {{ by_version({1: json_money('amount'), 2: json_money('net', json_object('refunded'))}) }} as amount,
     {{ by_version({1: json_money('tax'), 2: json_money('tax', json_object('refunded'))}) }} as tax_amount,
-    coalesce({{ json_money('shipping') }}, 0) as shipping_amount,
+    coalesce({{ json_money('shipping') }}, {{ money('0') }}) as shipping_amount,
     {{ json_text('currency') }} as currency,
     {{ json_text('reason') }} as reason,
     ingested_at as landed_at,

@@ -1,6 +1,7 @@
 {#- An accounting identity: per key, each measure of the model adds up to the same as its counterpart in `to`.
 
-    measures  {expression on the model: expression on `to`}; a key that one side lacks counts as zero there. -#}
+    measures  {expression on the model: expression on `to`}; a key that one side lacks counts as zero there. What is null
+              when one part is: coalesce to NaN, which is equal to itself and whatever is added to it. -#}
 {% test sums_agree(model, to, key, measures, to_key=none, where='true', to_where='true') %}
 
 with
