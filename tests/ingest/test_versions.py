@@ -30,7 +30,7 @@ class RefundWithField(RefundIssuedV2, frozen=True):
 class RefundV3(RefundIssuedV2, frozen=True, kw_only=True):
     """A version of a later release."""
 
-    shipping: Taxed
+    duties: Taxed
 
 
 def contract_with(payload, version):
@@ -80,7 +80,7 @@ def test_both_versions_and_fields_that_nobody_announced_land_whole_and_nothing_s
 
 
 def test_an_unknown_version_waits_while_its_neighbours_land_and_lands_once_it_is_registered(shop):
-    third = refund(2, shipping={"net": "4.90", "tax": "0.93"})
+    third = refund(2, duties={"net": "4.90", "tax": "0.93"})
     third["type"] = "shop.refund.issued.v3"
     sent = [refund(1), third, refund(2)]
     producer = LedgerProducer(shop.settings)
