@@ -85,12 +85,10 @@ def _order_placed(data: Any) -> Fault | None:
     shipping = _parts(data.shipping, "shipping", currency)
     return (
         _sum_fault(
-            "subtotal", _parts(data.subtotal, "subtotal", currency), subtotal, "the lines' sum of quantity x unit price"
+            "subtotal", _parts(data.subtotal, "subtotal", currency), subtotal, "quantity x unit price of all lines"
         )
-        or _sum_fault(
-            "discount", _parts(data.discount, "discount", currency), discount, "the sum of the lines' discounts"
-        )
-        or _sum_fault("tax", _parts(data.tax, "tax", currency), tax, "the sum of the lines' taxes")
+        or _sum_fault("discount", _parts(data.discount, "discount", currency), discount, "the discount of all lines")
+        or _sum_fault("tax", _parts(data.tax, "tax", currency), tax, "the tax of all lines")
         or _sum_fault(
             "total",
             _parts(data.total, "total", currency),
@@ -105,7 +103,7 @@ def _refund_issued(data: Any) -> Fault | None:
     _parts(data.tax, "tax", currency)
     _shipping_back(data)
     total = sum(_parts(line.amount, f"lines[{n}].amount", currency) for n, line in enumerate(data.lines))
-    return _sum_fault("amount", _parts(data.amount, "amount", currency), total, "the sum of the lines' amounts")
+    return _sum_fault("amount", _parts(data.amount, "amount", currency), total, "the amount of all lines")
 
 
 def _shipping_back(data: Any) -> None:
@@ -123,10 +121,8 @@ def _refund_issued_v2(data: Any) -> Fault | None:
     _shipping_back(data)
     told = data.refunded
     return _sum_fault(
-        "refunded.net", _parts(told.net, "refunded.net", currency), net, "the sum of the lines' refunded net"
-    ) or _sum_fault(
-        "refunded.tax", _parts(told.tax, "refunded.tax", currency), tax, "the sum of the lines' refunded tax"
-    )
+        "refunded.net", _parts(told.net, "refunded.net", currency), net, "the net of all lines"
+    ) or _sum_fault("refunded.tax", _parts(told.tax, "refunded.tax", currency), tax, "the tax of all lines")
 
 
 _OF_SEVERAL: dict[str, Callable[[Any], Fault | None]] = {
