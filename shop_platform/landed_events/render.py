@@ -62,8 +62,10 @@ def retract_lines(report: RetractReport, *, dry_run: bool) -> Iterator[str]:
     if dry_run:
         yield from kind_lines(report.kinds)
         yield f"{report.retracted:,} would be retracted"
-    else:
+    elif report.retracted:
         yield f"{report.retracted:,} retracted; `shop events restore` lands them again"
+    else:
+        yield "Nothing was retracted."
     if report.unchanged:
         yield f"{report.unchanged:,} had been retracted before."
     if report.erasures:
@@ -79,8 +81,8 @@ def retract_lines(report: RetractReport, *, dry_run: bool) -> Iterator[str]:
 
 def restore_lines(report: RestoreReport) -> Iterator[str]:
     """Yield what landed again."""
-    yield f"{report.restored:,} restored: landed again under their ids"
+    yield f"{report.restored:,} restored: landed again" if report.restored else "Nothing was restored."
     if report.unchanged:
-        yield f"{report.unchanged:,} were not retracted."
+        yield f"{report.unchanged:,} {'was' if report.unchanged == 1 else 'were'} not retracted."
     if report.restored:
         yield WHEN

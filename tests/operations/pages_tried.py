@@ -331,7 +331,7 @@ TRIED: dict[str, dict[str, How]] = {
         ),
         "shop events show --type order.placed --limit 1": Run("letters", says="more; --limit"),
         f"{TEST_TILL} --dry-run": Run("letters", says="0 would be retracted"),
-        f"{TEST_TILL} --yes": Run("letters", says="0 retracted"),
+        f"{TEST_TILL} --yes": Run("letters", says="Nothing was retracted"),
         ONE_EVENT: RETRACT,
         'shop events restore 019aa6b4-7c1e-7d3a-9f2e-5b1c0d4e8a77 --reason "it was right after all"': RETRACT,
         "shop events": NAMED,
