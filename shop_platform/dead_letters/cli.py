@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shop_platform.dead_letters.terminal import By, Json, actor, load_settings, print_json, print_lines
 from shop_platform.errors import ShopError
 
 if TYPE_CHECKING:
     from shop_platform.dead_letters.selection import Selection
-    from shop_platform.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -28,39 +26,7 @@ _Since = Annotated[
 ]
 _Until = Annotated[str | None, typer.Option(help="Only received before this moment, told like --since.")]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, and do not stop at letters that differ from most.")]
-_By = Annotated[str, typer.Option(help="Who decides; default: you, on this machine.", show_default=False)]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-
-
-def _settings() -> Settings:
-    from shop_platform.logs import configure_logging
-    from shop_platform.settings import get_settings
-
-    settings = get_settings()
-    configure_logging(settings)
-    return settings
-
-
-def _actor(by: str) -> str:
-    from shop_platform.dead_letters.audit import default_actor
-
-    return by.strip() or default_actor()
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        # What a stranger sent may hold characters that this terminal's encoding lacks.
-        encoding = sys.stdout.encoding or "utf-8"
-        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-
-
-def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, default=_plain) + "\n")
-
-
-def _plain(value: Any) -> str:
-    return str(value.isoformat() if hasattr(value, "isoformat") else value)
 
 
 @app.command("list")
@@ -77,7 +43,7 @@ def list_(
     ] = None,
     each: Annotated[bool, typer.Option("--each", help="One line per letter instead of per cause.")] = False,
     limit: Annotated[int, typer.Option(help="With --each: how many at most; 0: all.", min=0)] = 100,
-    json_: _Json = False,
+    json_: Json = False,
 ) -> None:
     """Show what waits, by cause: how many, since when, and the id of an example. Never shows a message's content."""
     from shop_platform.dead_letters import listing, render
@@ -88,15 +54,15 @@ def list_(
     )
     found: list[Any]
     if each:
-        found = listing.entries(_settings(), chosen, limit)
+        found = listing.entries(load_settings(), chosen, limit)
         text = render.entry_lines(found, limit)
     else:
-        found = listing.groups(_settings(), chosen)
+        found = listing.groups(load_settings(), chosen)
         text = render.group_lines(found)
     if json_:
-        _print_json({"letters" if each else "groups": [vars(item) for item in found]})
+        print_json({"letters" if each else "groups": [vars(item) for item in found]})
     else:
-        _print(text)
+        print_lines(text)
 
 
 @app.command()
@@ -104,21 +70,21 @@ def show(
     letter_id: Annotated[int, typer.Argument(metavar="ID", help="Id of the dead letter.")],
     raw: Annotated[bool, typer.Option("--raw", help="Write the message's exact bytes and nothing else.")] = False,
     fixed: Annotated[bool, typer.Option("--fixed", help="With --raw: the corrected value instead.")] = False,
-    json_: _Json = False,
+    json_: Json = False,
 ) -> None:
     """Show everything about one letter: position, headers, content with the fault marked, history. Personal data!"""
     from shop_platform.dead_letters import listing, render
 
-    found = listing.details(_settings(), letter_id)
+    found = listing.details(load_settings(), letter_id)
     if raw:
         if fixed and found.fixed_value is None:
             raise ShopError(f"Dead letter {letter_id} has no corrected value", "Leave --fixed out for the original.")
         sys.stdout.buffer.write((found.fixed_value if fixed else found.value) or b"")
         sys.stdout.buffer.flush()
     elif json_:
-        _print_json(found.as_dict())
+        print_json(found.as_dict())
     else:
-        _print(render.detail_lines(found))
+        print_lines(render.detail_lines(found))
 
 
 @app.command()
@@ -143,9 +109,9 @@ def fix(
     path: _Path = None,
     since: _Since = None,
     until: _Until = None,
-    by: _By = "",
+    by: By = "",
     dry_run: _DryRun = False,
-    json_: _Json = False,
+    json_: Json = False,
 ) -> None:
     """Store a corrected value beside the original, if it is valid; `replay` lands it.
 
@@ -165,16 +131,16 @@ def fix(
     if value is not None:
         if len(chosen.ids) != 1 or dry_run:
             raise ShopError("--value is for one letter, and stored at once", "shop dead-letters fix 17 --value FILE")
-        report = fix_one(_settings(), chosen.ids[0], _read(value), actor=_actor(by))
+        report = fix_one(load_settings(), chosen.ids[0], _read(value), actor=actor(by))
     else:
         if chosen.is_everything:
             raise ShopError("Nothing says which letters to fix", "Name their ids, or give a filter such as --class.")
         edits = read_edits(set_ or (), unset or (), give_id=give_id)
-        report = fix_many(_settings(), chosen, edits, actor=_actor(by), dry_run=dry_run)
+        report = fix_many(load_settings(), chosen, edits, actor=actor(by), dry_run=dry_run)
     if json_:
-        _print_json(report.as_dict() | {"dry_run": dry_run})
+        print_json(report.as_dict() | {"dry_run": dry_run})
     else:
-        _print(render.fix_lines(report, dry_run=dry_run))
+        print_lines(render.fix_lines(report, dry_run=dry_run))
     if report.still_invalid or report.no_document:
         raise typer.Exit(1)
 
@@ -199,9 +165,9 @@ def replay(
     path: _Path = None,
     since: _Since = None,
     until: _Until = None,
-    by: _By = "",
+    by: By = "",
     dry_run: _DryRun = False,
-    json_: _Json = False,
+    json_: Json = False,
 ) -> None:
     """Decode what waits once more and land what is valid now, in its old place and under its old id. Safe to repeat.
 
@@ -220,13 +186,13 @@ def replay(
             sys.stderr.write(f"\r{done:,} letters")
             sys.stderr.flush()
 
-    report = carry_out(_settings(), chosen, actor=_actor(by), dry_run=dry_run, progress=progress)
+    report = carry_out(load_settings(), chosen, actor=actor(by), dry_run=dry_run, progress=progress)
     if report.looked_at and not json_ and sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     if json_:
-        _print_json(report.as_dict() | {"dry_run": dry_run})
+        print_json(report.as_dict() | {"dry_run": dry_run})
     else:
-        _print(render.replay_lines(report, dry_run=dry_run))
+        print_lines(render.replay_lines(report, dry_run=dry_run))
     if report.still_invalid:
         raise typer.Exit(1)
 
@@ -241,10 +207,10 @@ def discard(
     path: _Path = None,
     since: _Since = None,
     until: _Until = None,
-    by: _By = "",
+    by: By = "",
     dry_run: _DryRun = False,
     yes: _Yes = False,
-    json_: _Json = False,
+    json_: Json = False,
 ) -> None:
     """Give letters up, for a reason. Their bytes stay; `reopen` takes it back.
 
@@ -260,23 +226,23 @@ def discard(
     )
     if not (dry_run or yes or chosen.ids or chosen.is_everything or not because.strip()):
         _look_first(chosen, "discard", quiet=json_)
-    report = carry_out(_settings(), chosen, actor=_actor(by), because=because, dry_run=dry_run)
+    report = carry_out(load_settings(), chosen, actor=actor(by), because=because, dry_run=dry_run)
     if json_:
-        _print_json(report.as_dict() | {"dry_run": dry_run})
+        print_json(report.as_dict() | {"dry_run": dry_run})
     else:
         if dry_run:
-            _print(render.group_lines(listing.groups(_settings(), chosen)))
-        _print(render.discard_lines(report, dry_run=dry_run))
+            print_lines(render.group_lines(listing.groups(load_settings(), chosen)))
+        print_lines(render.discard_lines(report, dry_run=dry_run))
 
 
 def _look_first(chosen: Selection, verb: str, *, quiet: bool) -> None:
     """Show what a filter selects and ask; without a terminal, refuse what a person should have seen."""
     from shop_platform.dead_letters import listing, render
 
-    found = listing.groups(_settings(), chosen)
+    found = listing.groups(load_settings(), chosen)
     letters = sum(group.letters for group in found)
     if sys.stdin.isatty() and sys.stdout.isatty() and not quiet:
-        _print(render.group_lines(found))
+        print_lines(render.group_lines(found))
         if letters and not typer.confirm(f"{verb} these {letters:,} letters?"):
             raise typer.Exit(1)
     elif listing.mixed(found):
@@ -297,9 +263,9 @@ def reopen(
     since: _Since = None,
     until: _Until = None,
     because: Annotated[str, typer.Option(help="Why; kept for good.", show_default=False)] = "",
-    by: _By = "",
+    by: By = "",
     dry_run: _DryRun = False,
-    json_: _Json = False,
+    json_: Json = False,
 ) -> None:
     """Take the discarding of letters back: they wait again."""
     from shop_platform.dead_letters import render
@@ -309,8 +275,8 @@ def reopen(
     chosen = select(
         ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until
     )
-    report = carry_out(_settings(), chosen, actor=_actor(by), because=because, dry_run=dry_run)
+    report = carry_out(load_settings(), chosen, actor=actor(by), because=because, dry_run=dry_run)
     if json_:
-        _print_json(report.as_dict() | {"dry_run": dry_run})
+        print_json(report.as_dict() | {"dry_run": dry_run})
     else:
-        _print(render.reopen_lines(report, dry_run=dry_run))
+        print_lines(render.reopen_lines(report, dry_run=dry_run))

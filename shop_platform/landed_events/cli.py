@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shop_platform.dead_letters.terminal import By, Json, actor, load_settings, print_json, print_lines
 from shop_platform.errors import ShopError
 
 if TYPE_CHECKING:
     from shop_platform.landed_events.retract import RetractReport
-    from shop_platform.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -28,39 +26,7 @@ _Since = Annotated[
     typer.Option(help="Only with a time in the event since: 2026-11-22T10:00:00Z, or 30m, 24h, 7d before now."),
 ]
 _Until = Annotated[str | None, typer.Option(help="Only with a time before this moment, told like --since.")]
-_By = Annotated[str, typer.Option(help="Who decides; default: you, on this machine.", show_default=False)]
 _Reason = Annotated[str, typer.Option("--reason", help="Why; kept for good, and seen on screens: nothing personal.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-
-
-def _settings() -> Settings:
-    from shop_platform.logs import configure_logging
-    from shop_platform.settings import get_settings
-
-    settings = get_settings()
-    configure_logging(settings)
-    return settings
-
-
-def _actor(by: str) -> str:
-    from shop_platform.dead_letters.audit import default_actor
-
-    return by.strip() or default_actor()
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        # What a stranger sent may hold characters that this terminal's encoding lacks.
-        encoding = sys.stdout.encoding or "utf-8"
-        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-
-
-def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, default=_plain) + "\n")
-
-
-def _plain(value: Any) -> str:
-    return str(value.isoformat() if hasattr(value, "isoformat") else value)
 
 
 @app.command()
@@ -72,18 +38,18 @@ def show(
     since: _Since = None,
     until: _Until = None,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=10_000)] = 10,
-    json_: _Json = False,
+    json_: Json = False,
 ) -> None:
     """Show landed events: envelope, data, where they landed, who took them back and why. Nothing personal is shown."""
     from shop_platform.landed_events import find, render
     from shop_platform.landed_events.selection import select
 
     chosen = select(ids=ids or (), source=source, event_type=type_, subject=subject, since=since, until=until)
-    events, total = find.show(_settings(), chosen, max(limit, len(chosen.ids)))
+    events, total = find.show(load_settings(), chosen, max(limit, len(chosen.ids)))
     if json_:
-        _print_json({"events": [event.as_dict() for event in events], "total": total, "more": total - len(events)})
+        print_json({"events": [event.as_dict() for event in events], "total": total, "more": total - len(events)})
     else:
-        _print(render.event_lines(events, total))
+        print_lines(render.event_lines(events, total))
 
 
 @app.command()
@@ -95,10 +61,10 @@ def retract(
     subject: _Subject = None,
     since: _Since = None,
     until: _Until = None,
-    by: _By = "",
+    by: By = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    json_: _Json = False,
+    json_: Json = False,
 ) -> None:
     """Take landed events back, for a reason: they become dead letters, and what they touched is computed without them.
 
@@ -110,7 +76,7 @@ def retract(
     from shop_platform.landed_events.selection import select
 
     chosen = select(ids=ids or (), source=source, event_type=type_, subject=subject, since=since, until=until)
-    settings = _settings()
+    settings = load_settings()
     if not reason.strip():
         raise ShopError("Events are only taken back for a reason", "Say why with --reason.")
     if dry_run:
@@ -118,11 +84,11 @@ def retract(
     else:
         if not (chosen.ids or yes):
             _ask(work.look(settings, chosen), quiet=json_)
-        report = work.retract(settings, chosen, actor=_actor(by), because=reason, progress=_progress(quiet=json_))
+        report = work.retract(settings, chosen, actor=actor(by), because=reason, progress=_progress(quiet=json_))
     if json_:
-        _print_json(report.as_dict() | {"dry_run": dry_run})
+        print_json(report.as_dict() | {"dry_run": dry_run})
     else:
-        _print(render.retract_lines(report, dry_run=dry_run))
+        print_lines(render.retract_lines(report, dry_run=dry_run))
 
 
 def _ask(found: RetractReport, *, quiet: bool) -> None:
@@ -137,7 +103,7 @@ def _ask(found: RetractReport, *, quiet: bool) -> None:
             + "\n".join(f"  {line}" for line in render.kind_lines(found.kinds)),
             "See it with --dry-run, then say --yes.",
         )
-    _print(render.kind_lines(found.kinds))
+    print_lines(render.kind_lines(found.kinds))
     if not typer.confirm(f"Take these {found.retracted:,} events back?"):
         raise typer.Exit(1)
 
@@ -155,16 +121,16 @@ def _progress(*, quiet: bool) -> Any:
 def restore(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of retracted events.")],
     reason: _Reason,
-    by: _By = "",
-    json_: _Json = False,
+    by: By = "",
+    json_: Json = False,
 ) -> None:
     """Land retracted events again, in their old places and under their old ids. Waits for a build that is running."""
     from shop_platform.landed_events import render
     from shop_platform.landed_events import restore as work
     from shop_platform.landed_events.selection import select
 
-    report = work.restore(_settings(), select(ids=ids), actor=_actor(by), because=reason)
+    report = work.restore(load_settings(), select(ids=ids), actor=actor(by), because=reason)
     if json_:
-        _print_json(report.as_dict())
+        print_json(report.as_dict())
     else:
-        _print(render.restore_lines(report))
+        print_lines(render.restore_lines(report))

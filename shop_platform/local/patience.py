@@ -41,17 +41,21 @@ class Patience:
         return None
 
 
+def process_tree(pid: int) -> list[psutil.Process]:
+    """Return ``pid`` and its descendants; nothing when it has ended."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
 def work_of(pid: int) -> Callable[[], Hashable]:
     """Return a progress: the whole seconds of processor time that a process and its descendants have used."""
 
     def seconds() -> int:
         total = 0.0
-        try:
-            root = psutil.Process(pid)
-            members = [root, *root.children(recursive=True)]
-        except psutil.Error:
-            return 0
-        for member in members:
+        for member in process_tree(pid):
             try:
                 times = member.cpu_times()
             except psutil.Error:

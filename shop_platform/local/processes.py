@@ -16,7 +16,7 @@ import psutil
 
 from shop_platform.children import SUPERVISED_VARIABLE, Restarts, die_with_parent
 from shop_platform.errors import ShopError
-from shop_platform.local.patience import STILL_SECONDS, Patience, work_of
+from shop_platform.local.patience import STILL_SECONDS, Patience, process_tree, work_of
 from shop_platform.warehouse.service_events import ENDED, FROZEN, STARTED, ServiceEvent
 
 _TAIL_LINES = 8
@@ -228,12 +228,7 @@ def _end_group(leader: int) -> None:
 def tree_memory(pid: int) -> int:
     """Return the memory in bytes of ``pid`` and its descendants: PSS on Linux (shared pages once), else RSS."""
     total = 0
-    try:
-        root = psutil.Process(pid)
-        members = [root, *root.children(recursive=True)]
-    except psutil.Error:
-        return 0
-    for member in members:
+    for member in process_tree(pid):
         try:
             full = member.memory_full_info()
             total += getattr(full, "pss", 0) or full.rss

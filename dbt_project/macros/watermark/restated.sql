@@ -1,7 +1,7 @@
 {#- What an event about a product changes in facts that were sold under it: not every row of the product (a shop that
     reprices daily would rebuild its whole history daily), only the rows from the event's time on. -#}
 
-{#- Keys of `relation` with a row above the floor, and `since` when what depends on them must be told again: from the
+{#- Keys of `relation` with a row above the floor, and `since` when what depends on them must be computed again: from the
     earliest new row, or from always when a new row is the first, which also holds for what happened before it. A row
     that was retracted counts as a new one at its time: what it held for is told by the others now. -#}
 {% macro restated_since(relation, key, instant) -%}

@@ -57,7 +57,7 @@
 
 
 {#- fct_late_events tells what an event changed when it landed. Of a landing that a retraction concerns everything is
-    told again: the one that brought the event, and those that brought another event of its order or session. -#}
+    computed again: the one that brought the event, and those that brought another event of its order or session. -#}
 {% macro reopened_landings() -%}
     {%- set orders -%} (select distinct gone.order_id from ({{ retracted_keys('order_id') }}) as gone) {%- endset -%}
     {%- set sessions -%}
@@ -83,7 +83,7 @@
 {%- endmacro %}
 
 
-{#- Pre-hook of fct_late_events: what is told again goes first. -#}
+{#- Pre-hook of fct_late_events: what is computed again goes first. -#}
 {% macro clear_reopened_landings() -%}
     {%- if is_incremental() -%}
     delete from {{ this }}

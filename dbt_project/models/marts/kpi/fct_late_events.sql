@@ -11,7 +11,7 @@
 
 -- What an event changed is asked of the moment when it landed, of what had landed until then (`landed_by` not later
 -- than its own). So a row never changes, each lies in one window, and the windows together are the full refresh.
--- Only a retraction changes what was known: landings that it concerns are told again, whole.
+-- Only a retraction changes what was known: landings that it concerns are computed again, whole.
 with
 
 {% if is_incremental() %}
