@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import uuid
 from dataclasses import dataclass, field
@@ -48,6 +49,14 @@ class Sent:
         return 1, 1_772_000_000_000
 
 
+def _time_of(value):
+    """Return the time that a producer's ledger holds of a message: the event's, where it is one."""
+    try:
+        return dt.datetime.fromisoformat(value["time"]).isoformat()
+    except (TypeError, ValueError, KeyError):
+        return START.isoformat()
+
+
 class Wire:
     """Sends messages into one warehouse and keeps the producer's ledger, as a broker and a producer would."""
 
@@ -70,8 +79,7 @@ class Wire:
         if header:
             with self.ledger.open("a", encoding="utf-8") as file:
                 topic, partition = self.place
-                time = value["time"] if isinstance(value, dict) and value.get("time") else START.isoformat()
-                file.write(f"{event_id}\t{topic}\t{partition}\t{offset}\t{time}\n")
+                file.write(f"{event_id}\t{topic}\t{partition}\t{offset}\t{_time_of(value)}\n")
         return event_id
 
     def deliver(self, contract=CONTRACT):
