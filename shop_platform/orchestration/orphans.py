@@ -13,8 +13,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import yaml
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
@@ -53,20 +56,37 @@ def end_with_code_server() -> None:
 
 
 def orphans(runs: Iterable[dg.DagsterRun]) -> list[dg.DagsterRun]:
-    """Return those of ``runs`` that no code server executes: it does not know them, or nothing answers there."""
-    return [run for run in runs if GRPC_INFO_TAG in run.tags and not _is_executed(run)]
+    """Return those of ``runs`` that no code server executes: the server of their code location does not know them.
+
+    While nothing answers there, nothing is known: a server that is starved answers late. A run that was ended before
+    its server is back would not be started again: Dagster tries to once, at once.
+    """
+    runs = [run for run in runs if GRPC_INFO_TAG in run.tags]
+    servers = _servers() if runs else {}
+    return [run for run in runs if _executes(run, servers) is False]
 
 
-def _is_executed(run: dg.DagsterRun) -> bool:
-    where = json.loads(run.tags[GRPC_INFO_TAG])
+def _servers() -> dict[str, dict[str, Any]]:
+    """Where the code server of each location is now: after a restart it may listen on another port than a run's."""
+    file = Path(os.environ.get("DAGSTER_HOME", ".")) / "workspace.yaml"
+    if not file.is_file():
+        return {}
+    listed = [entry["grpc_server"] for entry in yaml.safe_load(file.read_text(encoding="utf-8"))["load_from"]]
+    return {server["location_name"]: server for server in listed}
+
+
+def _executes(run: dg.DagsterRun, servers: dict[str, dict[str, Any]]) -> bool | None:
+    """Whether the code server executes the run; None while it does not answer."""
+    origin = run.remote_job_origin
+    location = origin.repository_origin.code_location_origin.location_name if origin else ""
+    where: dict[str, Any] = servers.get(location) or json.loads(run.tags[GRPC_INFO_TAG])
     client = DagsterGrpcClient(
-        host=where.get("host"), port=where.get("port"), socket=where.get("socket"), use_ssl=bool(where.get("use_ssl"))
+        host=where["host"], port=where.get("port"), socket=where.get("socket"), use_ssl=bool(where.get("use_ssl"))
     )
     try:
         answer = client.can_cancel_execution(
             CanCancelExecutionRequest(run_id=run.run_id), timeout=_ANSWER_WITHIN_SECONDS
         )
-    except Exception:
-        # Whatever gRPC raises. A run does not outlive its code server (see above), so one that is away executes none.
-        return False
+    except Exception:  # whatever gRPC raises
+        return None
     return deserialize_value(answer, CanCancelExecutionResult).can_cancel

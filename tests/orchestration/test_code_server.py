@@ -24,6 +24,7 @@ from dagster_graphql.cli import execute_query
 from shop_platform.errors import ShopError
 from shop_platform.local.ports import any_free
 from shop_platform.orchestration import names
+from shop_platform.orchestration.defs.operations.orphans import end_orphaned_runs
 from shop_platform.orchestration.orphans import GRPC_INFO_TAG, orphans
 from shop_platform.orchestration.reload import RELOAD, judge
 from tests.support.waiting import eventually
@@ -135,6 +136,40 @@ def test_a_reload_loads_what_is_in_the_files_now_beside_a_run_and_a_dead_worker_
     server.worker.kill()
     assert server.process.wait() == 1
     assert "the worker ended with code" in server.log.read_text()
+
+
+def test_a_run_is_ended_at_the_second_look_at_a_server_that_does_not_know_it_and_never_while_none_answers(
+    tmp_path, server, monkeypatch
+):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    origin = RemoteJobOrigin(repository_origin=server.repository, job_name="first")
+    # As after a restart of everything: where the run was started, nothing listens any more.
+    gone = {GRPC_INFO_TAG: json.dumps({"host": "127.0.0.1", "port": 1})}
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+
+        def run(status, tags=gone):
+            made = create_run_for_test(instance, "first", status=status, tags=tags, remote_job_origin=origin)
+            return made.run_id
+
+        made = [run(dg.DagsterRunStatus[status]) for status in ("STARTED", "STARTING", "CANCELING")]
+        made.append(run(dg.DagsterRunStatus.STARTED, {}))
+
+        def look(cursor=None):
+            return end_orphaned_runs(dg.build_sensor_context(instance=instance, cursor=cursor)).cursor
+
+        def statuses():
+            return [instance.get_run_by_id(run_id).status.value for run_id in made]
+
+        look(look())
+        assert statuses() == ["STARTED", "STARTING", "CANCELING", "STARTED"], "nobody answered"
+
+        listed = {"host": "127.0.0.1", "port": server.port, "location_name": "tiny"}
+        (tmp_path / "workspace.yaml").write_text(json.dumps({"load_from": [{"grpc_server": listed}]}))
+        first = look()
+        assert first == look(), "a lost cursor only makes it wait"
+        assert statuses() == ["STARTED", "STARTING", "CANCELING", "STARTED"]
+        look(first)
+        assert statuses() == ["FAILURE", "FAILURE", "CANCELED", "STARTED"]
 
 
 def test_definitions_that_do_not_load_are_told_by_what_the_code_raised(tmp_path, server):

@@ -11,12 +11,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import dagster as dg
 import psutil
 
 from shop_platform.monitoring.probes import dagster_web
 from shop_platform.orchestration import names, orphans
-from shop_platform.orchestration.defs.operations.orphans import end_orphaned_runs
 from shop_platform.orchestration.instance import home
 from shop_platform.orchestration.launch import launch_job, location_errors, wait_for_run
 from shop_platform.settings import Role, Settings
@@ -73,7 +71,8 @@ def test_a_run_of_a_killed_code_server_is_ended_and_started_again(standing: Plat
         eventually(lambda: standing.supervisor.tend() == standing.supervisor.down() == [])
         standing.supervisor.wait_ready("dagster-warehouse")
         eventually(lambda: runs(settings)[killed] == "FAILURE")
-    eventually(lambda: retries(settings, killed) == ["success"])
+    eventually(lambda: retries(settings, killed) in (["success"], ["failure"]))
+    assert retries(settings, killed) == ["success"]
 
 
 def test_each_code_location_does_its_work_while_the_other_is_away(standing: Platform) -> None:
@@ -115,30 +114,6 @@ def test_a_run_goes_on_without_the_daemon_which_finds_its_place_again(standing: 
     eventually(lambda: standing.supervisor.tend() == standing.supervisor.down() == [])
     LedgerProducer(settings, "survival").send(shop_day(12))
     eventually(lambda: "ord_12" in orders(settings))
-
-
-def test_an_orphan_is_ended_at_the_second_look_and_others_are_left_alone() -> None:
-    @dg.job
-    def some() -> None:
-        """Do nothing."""
-
-    with dg.instance_for_test() as instance:
-        nowhere = {orphans.GRPC_INFO_TAG: '{"host": "127.0.0.1", "port": 1}'}
-        lost = instance.create_run_for_job(some, status=dg.DagsterRunStatus.STARTED, tags=nowhere)
-        starting = instance.create_run_for_job(some, status=dg.DagsterRunStatus.STARTING, tags=nowhere)
-        canceling = instance.create_run_for_job(some, status=dg.DagsterRunStatus.CANCELING, tags=nowhere)
-        in_process = instance.create_run_for_job(some, status=dg.DagsterRunStatus.STARTED)
-
-        def statuses() -> list[str]:
-            found = [instance.get_run_by_id(run.run_id) for run in (lost, starting, canceling, in_process)]
-            return [run.status.value for run in found if run is not None]
-
-        first = end_orphaned_runs(dg.build_sensor_context(instance=instance))
-        assert statuses() == ["STARTED", "STARTING", "CANCELING", "STARTED"]
-        again = end_orphaned_runs(dg.build_sensor_context(instance=instance))
-        assert again.cursor == first.cursor, "a lost cursor only makes it wait"
-        end_orphaned_runs(dg.build_sensor_context(instance=instance, cursor=first.cursor))
-        assert statuses() == ["FAILURE", "FAILURE", "CANCELED", "STARTED"]
 
 
 def test_only_a_runs_process_watches_its_parent() -> None:

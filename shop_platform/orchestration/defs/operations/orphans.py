@@ -19,7 +19,11 @@ INTERVAL_SECONDS = 30
     description="Ends runs whose process is gone (killed with its code server); Dagster then starts them again once.",
 )
 def end_orphaned_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """End what was found an orphan at two ticks in a row: a run that is just ending looks like one for a moment."""
+    """End what was found an orphan at two ticks in a row.
+
+    A run that is just ending looks like one for a moment, and the daemon, which is to start it again, sees that a code
+    server is back some seconds later than this does.
+    """
     statuses = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     found = orphans(context.instance.get_runs(dg.RunsFilter(statuses=statuses)))
     before = set(json.loads(context.cursor)) if context.cursor else set()
