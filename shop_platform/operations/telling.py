@@ -34,6 +34,13 @@ FAULTS = {
 def tell_i1(found: Reconciliation) -> list[str]:
     """Return what invariant I1 says, line by line; every kind of break with its examples."""
     lines = [_headline(found)]
+    if found.retracted:
+        was, it = (
+            ("1 of the dead letters", "it")
+            if found.retracted == 1
+            else (f"{found.retracted:,} of the dead letters", "them")
+        )
+        lines.append(f"  retracted: {was} had landed, and a person took {it} back (shop events)")
     for kind, (name, meaning) in FAULTS.items():
         if count := getattr(found, kind):
             lines.append(f"  {name}: {count:,} ({meaning})")
