@@ -64,11 +64,11 @@ class Follow:
 def look(settings: Settings) -> Follow:
     """Compare the marts' watermarks with the newest retraction and restoration, and see who builds marts."""
     with connect(settings, Role.ORCHESTRATOR, autocommit=True) as connection:
-        found = connection.execute(_BEHIND).fetchone()
+        found: tuple[int, list[str]] | None = connection.execute(_BEHIND).fetchone()  # type: ignore[assignment]
         run = connection.execute(_LAST_RUN, [names.JOB_TRANSFORM]).fetchone()
     assert found is not None
-    marts, behind = found
-    return Follow(int(marts), tuple(behind), _dagster(settings), alive(settings), run[0] if run else None)
+    seconds = float(str(run[0])) if run else None
+    return Follow(found[0], tuple(found[1]), _dagster(settings), alive(settings), seconds)
 
 
 def _dagster(settings: Settings) -> bool:
