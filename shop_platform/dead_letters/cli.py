@@ -72,7 +72,10 @@ def show(
     fixed: Annotated[bool, typer.Option("--fixed", help="With --raw: the corrected value instead.")] = False,
     json_: Json = False,
 ) -> None:
-    """Show everything about one letter: position, headers, content with the fault marked, history. Personal data!"""
+    """Show everything about one letter: position, headers, content with the fault marked, history. Personal data!
+
+    What is long is cut, with its length: --raw shows the whole value, --json everything.
+    """
     from shop_platform.dead_letters import listing, render
 
     found = listing.details(load_settings(), letter_id)
@@ -243,7 +246,7 @@ def _look_first(chosen: Selection, verb: str, *, quiet: bool) -> None:
     letters = sum(group.letters for group in found)
     if sys.stdin.isatty() and sys.stdout.isatty() and not quiet:
         print_lines(render.group_lines(found))
-        if letters and not typer.confirm(f"{verb} these {letters:,} letters?"):
+        if letters and not typer.confirm(f"{verb} {'this letter' if letters == 1 else f'these {letters:,} letters'}?"):
             raise typer.Exit(1)
     elif listing.mixed(found):
         raise ShopError(

@@ -160,8 +160,8 @@ class Details:
         return structured(self.value, stored_headers(self.columns["headers"]))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything for ``--json``; bytes that are no text as base64."""
-        bytes_ = {"key": self.key, "value": self.value, "fixed_value": self.fixed_value}
+        """Return everything for ``--json``, whole; bytes that are no text as base64."""
+        bytes_ = {"key": self.key, "value": self.value, "fixed_value": self.fixed_value, "document": self.document}
         return self.columns | {name: _readable(value) for name, value in bytes_.items()} | {"history": self.history}
 
 

@@ -10,11 +10,15 @@ from shop_platform.dead_letters.edits import difference
 from shop_platform.dead_letters.listing import Details, Entry, Group
 from shop_platform.dead_letters.reports import FixReport, ReplayReport
 from shop_platform.dead_letters.selection import STATUSES
-from shop_platform.dead_letters.visible import one_line, show_value
+from shop_platform.dead_letters.visible import one_line, shortened, show_value
 
 
 def _time(moment: dt.datetime) -> str:
     return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def group_lines(groups: Sequence[Group]) -> Iterator[str]:
@@ -31,9 +35,11 @@ def group_lines(groups: Sequence[Group]) -> Iterator[str]:
         if group.earlier:
             yield f"           {group.earlier:,} of them came more than ten minutes before most others"
         if 0 < group.with_id < group.letters:
-            yield f"           {group.with_id:,} of them carry an event id, as a real event does"
+            verb = "carries" if group.with_id == 1 else "carry"
+            yield f"           {group.with_id:,} of them {verb} an event id, as a real event does"
     total = sum(group.letters for group in groups)
-    yield f"{total:>9,}  dead letters, {len(groups)} causes" if groups else "No such dead letters."
+    sums = f"{'dead letter' if total == 1 else 'dead letters'}, {_counted(len(groups), 'cause')}"
+    yield f"{total:>9,}  {sums}" if groups else "No such dead letters."
 
 
 def entry_lines(entries: Sequence[Entry], limit: int) -> Iterator[str]:
@@ -67,11 +73,12 @@ def detail_lines(letter: Details) -> Iterator[str]:
     yield f"received      {columns['received_at']}, sent {columns['message_time'] or '-'}"
     if columns["erased_at"]:
         yield f"erased        {columns['erased_at']}: a customer asked to be forgotten; the content is gone for good"
-    yield f"key           {_bytes(letter.key)}"
+    yield f"key           {shortened(_bytes(letter.key), '--json')}"
     for name, content in columns["headers"]:
-        yield f"header        {one_line(name)}: {one_line(content if isinstance(content, str) else str(content))}"
+        told = one_line(content if isinstance(content, str) else str(content))
+        yield f"header        {shortened(one_line(name), '--json')}: {shortened(told, '--json')}"
     yield f"reason        {columns['error_class']} at {one_line(columns['schema_path'] or '$')}"
-    yield f"              {one_line(columns['error'])}"
+    yield f"              {shortened(one_line(columns['error']), '--json')}"
     yield ""
     # A corrected value was valid when it was stored; a replay that refused it put the letter back to open.
     document = letter.document
@@ -79,16 +86,17 @@ def detail_lines(letter: Details) -> Iterator[str]:
     if letter.fixed_value is not None and columns["status"] == "open":
         faulty = letter.fixed_value
     values = (
-        ("value", letter.value),
-        ("the whole event (binary mode: attributes from the headers)", document),
-        ("corrected value", letter.fixed_value),
+        ("value", letter.value, "--raw"),
+        ("the whole event (binary mode: attributes from the headers)", document, "--json"),
+        ("corrected value", letter.fixed_value, "--raw --fixed"),
     )
-    for title, value in values:
+    for title, value, whole in values:
         if value is None and title != "value":
             continue
         yield f"{title} ({len(value or b''):,} bytes)"
         marked = value is faulty
-        yield from show_value(value, columns["error"] if marked else "", columns["schema_path"] if marked else None)
+        reason, path = (columns["error"], columns["schema_path"]) if marked else ("", None)
+        yield from show_value(value, reason, path, whole)
         yield ""
     yield "history (UTC)" if letter.history else "Nothing has been done about it yet."
     for step in letter.history:
@@ -98,7 +106,8 @@ def detail_lines(letter: Details) -> Iterator[str]:
             f" by {one_line(step['by'])}{because}"
         )
         if was := step["detail"].get("was"):
-            yield f"                       before: {was['error_class']}: {one_line(was['error'])}"
+            before = shortened(f"{was['error_class']}: {one_line(was['error'])}", "--json")
+            yield f"                       before: {before}"
 
 
 def _bytes(value: bytes | None) -> str:
@@ -114,8 +123,9 @@ def replay_lines(report: ReplayReport, *, dry_run: bool) -> Iterator[str]:
     """Yield what a replay did, or would do."""
     would = "would be " if dry_run else ""
     yield (
-        f"{report.looked_at:,} letters: {report.landed:,} {would}landed, {report.duplicates:,} {would}settled as"
-        f" duplicates (their event had landed), {report.still_invalid:,} still invalid"
+        f"{_counted(report.looked_at, 'letter')}: {report.landed:,} {would}landed,"
+        f" {report.duplicates:,} {would}settled as duplicates (their event had landed),"
+        f" {report.still_invalid:,} still invalid"
     )
     for (error_class, event_type, path), count in report.reasons.most_common():
         example = report.examples[error_class, event_type, path]
@@ -126,7 +136,7 @@ def replay_lines(report: ReplayReport, *, dry_run: bool) -> Iterator[str]:
     if report.replayed_before:
         yield f"{report.replayed_before:,} had been replayed before."
     if report.busy:
-        yield f"{report.busy:,} are in the hands of another replay."
+        yield f"{report.busy:,} {'is' if report.busy == 1 else 'are'} in the hands of another replay."
 
 
 def fix_lines(report: FixReport, *, dry_run: bool) -> Iterator[str]:
@@ -152,7 +162,7 @@ def discard_lines(report: DiscardReport, *, dry_run: bool = False) -> Iterator[s
     else:
         yield f"{report.discarded:,} discarded; their bytes stay, `shop dead-letters reopen` takes it back"
     if report.duplicates:
-        verb = "would be" if dry_run else "were"
+        verb = "would be" if dry_run else "was" if report.duplicates == 1 else "were"
         yield f"{report.duplicates:,} {verb} settled as duplicates instead: their event is in the warehouse."
     if report.unchanged:
         yield f"{report.unchanged:,} had been discarded before."
@@ -164,4 +174,5 @@ def reopen_lines(report: DiscardReport, *, dry_run: bool = False) -> Iterator[st
     if report.unchanged:
         yield f"{report.unchanged:,} were waiting already."
     if report.erased:
-        yield f"{report.erased:,} stay discarded: a customer asked to be forgotten, and their content was erased."
+        stay = "stays" if report.erased == 1 else "stay"
+        yield f"{report.erased:,} {stay} discarded: a customer asked to be forgotten, and the content was erased."

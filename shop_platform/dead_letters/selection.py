@@ -85,8 +85,7 @@ def select(
     else:
         statuses = STATUSES if status == _ANY else (_one_of("status", status, [*STATUSES, _ANY]),)
     if topic is not None:
-        named = {subject.subject: subject.name for subject in TOPICS}
-        topic = _one_of("topic", named.get(topic, topic), sorted(TOPIC_BY_NAME))
+        topic = topic_name(topic)
     if error_class is not None:
         error_class = _one_of("error class", error_class, [*(each.value for each in ErrorClass), RETRACTED])
     return Selection(
@@ -99,6 +98,12 @@ def select(
         moment(since, now),
         moment(until, now),
     )
+
+
+def topic_name(word: str) -> str:
+    """Return the name of a topic that a person may have written without `shop.`."""
+    named = {subject.subject: subject.name for subject in TOPICS}
+    return _one_of("topic", named.get(word, word), sorted(TOPIC_BY_NAME))
 
 
 def _one_of(what: str, word: str, known: Collection[str]) -> str:

@@ -10,8 +10,8 @@ from shop_platform.dead_letters.document import find_line, lines, parse
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _BYTE = re.compile(r"byte (\d+)")
 _MOST_LINES = 120
-_MOST_CHARACTERS = 20_000
-_LONGEST_LINE = 2_000
+# Several lines of a terminal: enough to see what it is.
+_LONGEST_LINE = 500
 _MOST_DUMPED = 512
 _AROUND = 64
 
@@ -28,8 +28,18 @@ def one_line(text: str | None) -> str:
     return printable(" ".join(text.split())) if text else "-"
 
 
-def show_value(value: bytes | None, error: str, schema_path: str | None) -> list[str]:
-    """Return the lines that show a value to a person: the place of the fault marked with ``>>``, the rest bounded."""
+def shortened(text: str, whole: str) -> str:
+    """Return ``text``, or of a long one its beginning, its length and how to see the ``whole`` of it."""
+    if len(text) <= _LONGEST_LINE:
+        return text
+    return f"{text[:_LONGEST_LINE]}... ({len(text):,} characters; {whole} shows all)"
+
+
+def show_value(value: bytes | None, error: str, schema_path: str | None, whole: str = "--raw") -> list[str]:
+    """Return the lines that show a value to a person: the place of the fault marked with ``>>``, the rest bounded.
+
+    ``whole`` is the option that shows all of it.
+    """
     if not value:
         return ["(no value)"]
     fault = _BYTE.search(error)
@@ -37,19 +47,20 @@ def show_value(value: bytes | None, error: str, schema_path: str | None) -> list
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return hex_dump(value, at)
+        return hex_dump(value, at, whole)
     try:
         document = list(lines(parse(value)))
     except ValueError:
-        return _plain(value, text, at)
+        return _plain(value, text, at, whole)
     marked = find_line(document, schema_path)
-    return _window([_shorten(printable(line.text)) for line in document], marked)
+    return _window([shortened(printable(line.text), whole) for line in document], marked, whole)
 
 
-def _plain(value: bytes, text: str, at: int | None) -> list[str]:
-    shown = printable(text[:_MOST_CHARACTERS]).splitlines()
-    if len(text) > _MOST_CHARACTERS:
-        shown.append(f"... {len(text) - _MOST_CHARACTERS:,} more characters (--raw shows all)")
+def _plain(value: bytes, text: str, at: int | None, whole: str) -> list[str]:
+    every = printable(text).splitlines()
+    shown = [shortened(line, whole) for line in every[:_MOST_LINES]]
+    if more := len(every) - len(shown):
+        shown.append(f"... {_lines(more)} more ({whole} shows all)")
     if at is not None and at <= len(value):
         before = value[max(at - _AROUND, 0) : at].decode(errors="replace")
         after = value[at : at + _AROUND].decode(errors="replace")
@@ -57,22 +68,22 @@ def _plain(value: bytes, text: str, at: int | None) -> list[str]:
     return shown
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}... ({len(text):,} characters)"
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count:,} lines"
 
 
-def _window(shown: list[str], marked: int | None) -> list[str]:
+def _window(shown: list[str], marked: int | None, whole: str) -> list[str]:
     centre = marked or 0
     first = max(min(centre - _MOST_LINES // 2, len(shown) - _MOST_LINES), 0)
     last = min(first + _MOST_LINES, len(shown))
-    result = [f"   ... {first:,} lines above (--raw shows all)"] if first else []
+    result = [f"   ... {_lines(first)} above ({whole} shows all)"] if first else []
     result += [f"{'>>' if number == marked else '  '} {shown[number]}" for number in range(first, last)]
     if last < len(shown):
-        result.append(f"   ... {len(shown) - last:,} lines below (--raw shows all)")
+        result.append(f"   ... {_lines(len(shown) - last)} below ({whole} shows all)")
     return result
 
 
-def hex_dump(value: bytes, at: int | None = None) -> list[str]:
+def hex_dump(value: bytes, at: int | None = None, whole: str = "--raw") -> list[str]:
     """Return the beginning of ``value`` as a hex dump, and the surroundings of byte ``at``, whose line is marked."""
     spans = [(0, min(len(value), _MOST_DUMPED))]
     if at is not None and at >= _MOST_DUMPED:
@@ -90,5 +101,5 @@ def hex_dump(value: bytes, at: int | None = None) -> list[str]:
             result.append(f"{mark} {start:08x}  {row.hex(' '):<47}  {text}")
         end = last
     if end < len(value):
-        result.append(f"   ... {len(value) - end:,} more bytes (--raw shows all)")
+        result.append(f"   ... {len(value) - end:,} more bytes ({whole} shows all)")
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,8 @@ from shop_platform.dead_letters.terminal import By, Json, actor, load_settings, 
 from shop_platform.errors import ShopError
 
 if TYPE_CHECKING:
-    from shop_platform.landed_events.retract import RetractReport
+    from shop_platform.landed_events.find import Kind, Twice
+    from shop_platform.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -26,12 +28,19 @@ _Since = Annotated[
     typer.Option(help="Only with a time in the event since: 2026-11-22T10:00:00Z, or 30m, 24h, 7d before now."),
 ]
 _Until = Annotated[str | None, typer.Option(help="Only with a time before this moment, told like --since.")]
+_Topic = Annotated[
+    str | None,
+    typer.Option(help="Only of this topic (shop.web or web); with ids, too: one id may have landed in two topics."),
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _Reason = Annotated[str, typer.Option("--reason", help="Why; kept for good, and seen on screens: nothing personal.")]
 
 
 @app.command()
 def show(
     ids: _Ids = None,
+    topic: _Topic = None,
     source: _Source = None,
     type_: _Type = None,
     subject: _Subject = None,
@@ -44,7 +53,9 @@ def show(
     from shop_platform.landed_events import find, render
     from shop_platform.landed_events.selection import select
 
-    chosen = select(ids=ids or (), source=source, event_type=type_, subject=subject, since=since, until=until)
+    chosen = select(
+        ids=ids or (), topic=topic, source=source, event_type=type_, subject=subject, since=since, until=until
+    )
     events, total = find.show(load_settings(), chosen, max(limit, len(chosen.ids)))
     if json_:
         print_json({"events": [event.as_dict() for event in events], "total": total, "more": total - len(events)})
@@ -56,55 +67,138 @@ def show(
 def retract(
     reason: _Reason,
     ids: _Ids = None,
+    topic: _Topic = None,
     source: _Source = None,
     type_: _Type = None,
     subject: _Subject = None,
     since: _Since = None,
     until: _Until = None,
     by: By = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: _DryRun = False,
+    yes: _Yes = False,
     json_: Json = False,
 ) -> None:
     """Take landed events back, for a reason: they become dead letters, and what they touched is computed without them.
 
-    What a query selects is shown and asked about first; where nobody can be asked, --yes is needed. Waits for a build
-    that is running. `restore` takes it back.
+    What a query selects is shown and asked about first, and so is an id that landed in two topics; where nobody can be
+    asked, --yes is needed. Waits for a build that is running. `restore` takes it back; `marts` says how far the marts
+    are.
     """
     from shop_platform.landed_events import render
     from shop_platform.landed_events import retract as work
     from shop_platform.landed_events.selection import select
 
-    chosen = select(ids=ids or (), source=source, event_type=type_, subject=subject, since=since, until=until)
+    chosen = select(
+        ids=ids or (), topic=topic, source=source, event_type=type_, subject=subject, since=since, until=until
+    )
     settings = load_settings()
     if not reason.strip():
         raise ShopError("Events are only taken back for a reason", "Say why with --reason.")
     if dry_run:
         report = work.look(settings, chosen)
     else:
-        if not (chosen.ids or yes):
-            _ask(work.look(settings, chosen), quiet=json_)
+        if not yes:
+            found = work.look(settings, chosen)
+            _ask(
+                found.retracted,
+                found.kinds,
+                found.twice,
+                by_id=bool(chosen.ids),
+                what="landed",
+                verb="take back",
+                done="taken back",
+                quiet=json_,
+            )
         report = work.retract(settings, chosen, actor=actor(by), because=reason, progress=_progress(quiet=json_))
     if json_:
         print_json(report.as_dict() | {"dry_run": dry_run})
     else:
         print_lines(render.retract_lines(report, dry_run=dry_run))
+        if report.retracted and not dry_run:
+            _tell_marts(settings)
 
 
-def _ask(found: RetractReport, *, quiet: bool) -> None:
-    """Show what a query selects and ask; without a terminal, refuse."""
+@app.command()
+def restore(
+    reason: _Reason,
+    ids: _Ids = None,
+    topic: _Topic = None,
+    source: _Source = None,
+    type_: _Type = None,
+    subject: _Subject = None,
+    since: _Since = None,
+    until: _Until = None,
+    by: By = "",
+    dry_run: _DryRun = False,
+    yes: _Yes = False,
+    json_: Json = False,
+) -> None:
+    """Land retracted events again, in their old places and under their old ids.
+
+    Chosen and asked about as for `retract`. Waits for a build that is running; `marts` says how far the marts are.
+    """
+    from shop_platform.landed_events import render
+    from shop_platform.landed_events import restore as work
+    from shop_platform.landed_events.selection import select
+
+    chosen = select(
+        ids=ids or (), topic=topic, source=source, event_type=type_, subject=subject, since=since, until=until
+    )
+    settings = load_settings()
+    if not reason.strip():
+        raise ShopError("Events are only restored for a reason", "Say why with --reason.")
+    if dry_run:
+        report = work.look(settings, chosen)
+    else:
+        if not yes:
+            found = work.look(settings, chosen)
+            _ask(
+                found.restored,
+                found.kinds,
+                found.twice,
+                by_id=bool(chosen.ids),
+                what="retracted",
+                verb="restore",
+                done="restored",
+                quiet=json_,
+            )
+        report = work.restore(settings, chosen, actor=actor(by), because=reason, progress=_progress(quiet=json_))
+    if json_:
+        print_json(report.as_dict() | {"dry_run": dry_run})
+    else:
+        print_lines(render.restore_lines(report, dry_run=dry_run))
+        if report.restored and not dry_run:
+            _tell_marts(settings)
+
+
+def _ask(
+    count: int,
+    kinds: Sequence[Kind],
+    twice: Sequence[Twice],
+    *,
+    by_id: bool,
+    what: str,
+    verb: str,
+    done: str,
+    quiet: bool,
+) -> None:
+    """Show what was selected and ask; without a terminal, refuse. Ids are asked about when topics share one."""
     from shop_platform.landed_events import render
 
-    if not found.retracted:
+    if not count or (by_id and not twice):
         return
+    shown = [*render.kind_lines(kinds, what), *render.twice_lines(twice)]
     if quiet or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        is_to_be = "is to be" if count == 1 else "are to be"
+        choose = "choose one with --topic, or say --yes for all" if twice else "then say --yes"
         raise ShopError(
-            f"Nobody has confirmed that {found.retracted:,} events are to be taken back:\n"
-            + "\n".join(f"  {line}" for line in render.kind_lines(found.kinds)),
-            "See it with --dry-run, then say --yes.",
+            f"Nobody has confirmed that {render.events_in_words(count)} {is_to_be} {done}:\n"
+            + "\n".join(f"  {line}" for line in shown),
+            f"See it with --dry-run, {choose}.",
         )
-    print_lines(render.kind_lines(found.kinds))
-    if not typer.confirm(f"Take these {found.retracted:,} events back?"):
+    print_lines(shown)
+    these = "this" if count == 1 else "these"
+    if not typer.confirm(f"{verb.capitalize()} {these} {render.events_in_words(count)}?"):
         raise typer.Exit(1)
 
 
@@ -117,20 +211,39 @@ def _progress(*, quiet: bool) -> Any:
     return progress
 
 
+def _tell_marts(settings: Settings) -> None:
+    from shop_platform.orchestration.after_retraction import sentences
+
+    print_lines(sentences(settings))
+
+
 @app.command()
-def restore(
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of retracted events.")],
-    reason: _Reason,
-    by: By = "",
+def marts(
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until every mart is built since, as long as it takes.")
+    ] = False,
     json_: Json = False,
 ) -> None:
-    """Land retracted events again, in their old places and under their old ids. Waits for a build that is running."""
-    from shop_platform.landed_events import render
-    from shop_platform.landed_events import restore as work
-    from shop_platform.landed_events.selection import select
+    """Tell which marts are not built yet without what was retracted, or with what was restored, and who builds them.
 
-    report = work.restore(load_settings(), select(ids=ids), actor=actor(by), because=reason)
-    if json_:
-        print_json(report.as_dict())
+    Exit code 1: some are not.
+    """
+    from shop_platform.orchestration import after_retraction
+
+    settings = load_settings()
+
+    def say(found: after_retraction.Follow) -> None:
+        if not json_:
+            print_lines(after_retraction.tell(found))
+
+    if wait:
+        found = after_retraction.wait(settings, say)
     else:
-        print_lines(render.restore_lines(report))
+        found = after_retraction.look(settings)
+        say(found)
+        if not json_:
+            print_lines(f"  {name}" for name in found.behind)
+    if json_:
+        print_json(found.as_dict())
+    if found.behind:
+        raise typer.Exit(1)

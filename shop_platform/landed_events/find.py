@@ -45,7 +45,7 @@ class Landed:
 
 @dataclass(frozen=True)
 class Kind:
-    """Landed events of one type and source: how many, and the first and the last by the time in the event."""
+    """Events of one type and source: how many, and the first and the last by the time in the event."""
 
     events: int
     event_type: str
@@ -53,6 +53,14 @@ class Kind:
     days: int
     first: dt.datetime
     last: dt.datetime
+
+
+@dataclass(frozen=True)
+class Twice:
+    """One id under which several topics hold an event: the contract forbids it, and a producer did it."""
+
+    event_id: uuid.UUID
+    topics: list[str]
 
 
 _LANDED = sql.SQL(
@@ -63,17 +71,18 @@ _LANDED = sql.SQL(
 _RETRACTED = sql.SQL(
     "select event_id, event_type, source, subject, event_time, data, topic, kafka_partition as partition,"
     ' kafka_offset as "offset", ingested_at, dead_letter_id, retracted_at, retracted_by, because from ops.retractions'
-    " where restored_at is null and {condition}"
+    " where {condition}"
 )
 
 
 def _all(selection: Selection) -> tuple[sql.Composed, dict[str, Any]]:
-    condition, parameters = selection.condition()
+    condition, _ = selection.condition()
     tables = [
         _LANDED.format(topic=sql.Literal(f"shop.{name}"), table=sql.Identifier("raw", name), condition=condition)
         for name in selection.topics
     ]
-    return sql.SQL(" union all ").join([*tables, _RETRACTED.format(condition=condition)]), parameters
+    standing, parameters = selection.retracted()
+    return sql.SQL(" union all ").join([*tables, _RETRACTED.format(condition=standing)]), parameters
 
 
 def show(settings: Settings, selection: Selection, limit: int) -> tuple[list[Landed], int]:
@@ -95,11 +104,54 @@ def show(settings: Settings, selection: Selection, limit: int) -> tuple[list[Lan
 
 def kinds(connection: Connection, selection: Selection, zone: str) -> list[Kind]:
     """Return the selected events that are in raw, counted by type and source; days are the shop's."""
+    query, parameters = _places(selection)
+    return _kinds(connection, query, parameters, zone)
+
+
+def retracted_kinds(connection: Connection, selection: Selection, zone: str) -> list[Kind]:
+    """Return the selected events that stand retracted, counted by type and source; days are the shop's."""
+    query, parameters = _retracted_places(selection)
+    return _kinds(connection, query, parameters, zone)
+
+
+def in_several_topics(connection: Connection, selection: Selection, *, retracted: bool = False) -> list[Twice]:
+    """Return the named ids under which several topics hold a landed (or retracted) event that is selected."""
+    if not selection.ids:
+        return []
+    query, parameters = _retracted_places(selection) if retracted else _places(selection)
+    rows = connection.execute(
+        sql.SQL(
+            "select event_id, array_agg(topic order by topic) from ({}) as e group by event_id having count(*) > 1"
+            " order by event_id"
+        ).format(query),
+        parameters,
+    ).fetchall()
+    return [Twice(event_id, topics) for event_id, topics in rows]
+
+
+def _places(selection: Selection) -> tuple[sql.Composed, dict[str, Any]]:
     condition, parameters = selection.condition()
-    query = sql.SQL(" union all ").join(
-        sql.SQL("select event_type, source, event_time from {} where {}").format(sql.Identifier("raw", name), condition)
+    tables = [
+        sql.SQL("select event_id, {} as topic, event_type, source, event_time from {} where {}").format(
+            sql.Literal(f"shop.{name}"), sql.Identifier("raw", name), condition
+        )
         for name in selection.topics
+    ]
+    nothing = sql.SQL("select event_id, topic, event_type, source, event_time from ops.retractions where false")
+    return sql.SQL(" union all ").join([*tables, nothing]), parameters
+
+
+def _retracted_places(selection: Selection) -> tuple[sql.Composed, dict[str, Any]]:
+    condition, parameters = selection.retracted()
+    return (
+        sql.SQL("select event_id, topic, event_type, source, event_time from ops.retractions where {}").format(
+            condition
+        ),
+        parameters,
     )
+
+
+def _kinds(connection: Connection, query: sql.Composed, parameters: dict[str, Any], zone: str) -> list[Kind]:
     with connection.cursor(row_factory=class_row(Kind)) as cursor:
         return cursor.execute(
             sql.SQL(
@@ -134,6 +186,14 @@ def demand_known(connection: Connection, selection: Selection) -> None:
     for event_id in selection.ids:
         if event_id in known:
             continue
+        if selection.topic is not None:
+            query, parameters = _all(Selection((event_id,)))
+            rows = connection.execute(sql.SQL("select distinct topic from ({}) as e").format(query), parameters)
+            if elsewhere := sorted(str(topic) for (topic,) in rows):
+                raise ShopError(
+                    f"Event {event_id} is not in {selection.topic}: it is in {', '.join(elsewhere)}",
+                    "Name that one with --topic, or none.",
+                )
         letter = connection.execute(
             "select dead_letter_id from ops.dead_letters where event_id = %s order by 1 limit 1", [event_id]
         ).fetchone()
@@ -144,5 +204,5 @@ def demand_known(connection: Connection, selection: Selection) -> None:
             )
         raise ShopError(
             f"There is no landed event {event_id}",
-            "`shop events show` finds events by --source, --type, --subject, --since and --until.",
+            "`shop events show` finds events by --topic, --source, --type, --subject, --since and --until.",
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from shop_platform.ingest.encode import COLUMNS
 from shop_platform.ingest.erase import forget
 from shop_platform.ingest.offsets import Connection
 from shop_platform.landed_events.books import CHUNK_EVENTS, lock, move_hours, read
-from shop_platform.landed_events.find import demand_known
+from shop_platform.landed_events.find import Kind, Twice, demand_known, in_several_topics, retracted_kinds
 from shop_platform.landed_events.retract import in_transaction
 from shop_platform.landed_events.selection import Selection
 from shop_platform.settings import Settings
@@ -30,18 +30,51 @@ from shop_platform.warehouse.locks import transform_lock
 
 @dataclass
 class RestoreReport:
-    """What landed again; ``unchanged`` events are in raw anyhow."""
+    """What landed again; ``unchanged`` events are in raw anyhow. ``twice`` are named ids under which events of several
+    topics stand retracted: all of them are meant, unless the selection names a topic.
+    """
 
     restored: int = 0
     unchanged: int = 0
+    kinds: list[Kind] = field(default_factory=list)
+    twice: list[Twice] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for ``--json``."""
         return asdict(self)
 
 
+def look(settings: Settings, selection: Selection) -> RestoreReport:
+    """Return what :func:`restore` would do, ``restored`` being how many would land again."""
+    with desk(settings) as connection:
+        report = _found(connection, selection, settings.shop_tz)
+    report.restored = sum(kind.events for kind in report.kinds)
+    return report
+
+
+def _found(connection: Connection, selection: Selection, zone: str) -> RestoreReport:
+    demand_known(connection, selection)
+    report = RestoreReport(
+        kinds=retracted_kinds(connection, selection, zone),
+        twice=in_several_topics(connection, selection, retracted=True),
+    )
+    if selection.ids:
+        condition, parameters = selection.retracted()
+        row = connection.execute(
+            sql.SQL("select count(distinct event_id) from ops.retractions where {}").format(condition), parameters
+        ).fetchone()
+        report.unchanged = len(selection.ids) - (int(row[0]) if row else 0)
+    return report
+
+
 def restore(
-    settings: Settings, selection: Selection, *, actor: str, because: str, chunk: int = CHUNK_EVENTS
+    settings: Settings,
+    selection: Selection,
+    *,
+    actor: str,
+    because: str,
+    chunk: int = CHUNK_EVENTS,
+    progress: Callable[[int], None] | None = None,
 ) -> RestoreReport:
     """Land the selected events again that stand retracted; every chunk is one transaction with their letters.
 
@@ -52,21 +85,23 @@ def restore(
     because = because.strip()
     if not because:
         raise ShopError("Events are only restored for a reason", "Say why with --reason.")
-    report = RestoreReport()
     with transform_lock(settings), desk(settings) as connection:
-        demand_known(connection, selection)
+        report = _found(connection, selection, settings.shop_tz)
+        condition, parameters = selection.retracted()
         standing: dict[str, list[int]] = defaultdict(list)
         for topic, retraction_id in connection.execute(
-            "select topic, retraction_id from ops.retractions where restored_at is null and event_id = any(%s)"
-            " order by retraction_id",
-            [list(selection.ids)],
+            sql.SQL("select topic, retraction_id from ops.retractions where {} order by retraction_id").format(
+                condition
+            ),
+            parameters,
         ).fetchall():
             standing[topic].append(retraction_id)
         for topic, found in sorted(standing.items()):
             left = iter(found)
             while part := list(itertools.islice(left, chunk)):
                 report.restored += in_transaction(connection, partial(_chunk, connection, topic, part, actor, because))
-    report.unchanged = max(len(selection.ids) - report.restored, 0)
+                if progress:
+                    progress(report.restored)
     return report
 
 
@@ -94,8 +129,8 @@ def _chunk(connection: Connection, topic: str, retractions: Sequence[int], actor
             "Its session would be built again from a part of its events. Leave it retracted.",
         ) from error
     connection.execute(
-        "update ops.retractions set restored_at = clock_timestamp(), restored_by = %s, restored_because = %s"
-        " where retraction_id = any(%s)",
+        "update ops.retractions set restored_at = clock_timestamp(), restored_by = %s, restored_because = %s,"
+        " restored_xid = pg_current_xact_id() where retraction_id = any(%s)",
         [printable(actor), printable(because), ids],
     )
     letters = [row.dead_letter_id for row in rows if row.dead_letter_id is not None]

@@ -20,7 +20,7 @@ from shop_platform.ingest.bury import printable
 from shop_platform.ingest.erase import forget
 from shop_platform.ingest.offsets import Connection
 from shop_platform.landed_events.books import CHUNK_EVENTS, keep_letters, lock, move_hours, read
-from shop_platform.landed_events.find import Kind, demand_known, ids_in_raw, kinds
+from shop_platform.landed_events.find import Kind, Twice, demand_known, ids_in_raw, in_several_topics, kinds
 from shop_platform.landed_events.selection import Selection
 from shop_platform.settings import Settings
 from shop_platform.warehouse.locks import transform_lock
@@ -33,7 +33,8 @@ _LONGEST_SESSION = dt.timedelta(days=1)
 @dataclass
 class RetractReport:
     """What was taken back. ``unchanged`` had been before; ``erasures`` are wishes to be forgotten, which stay;
-    ``expired`` ones belong to sessions whose beginning retention has removed, and stay too.
+    ``expired`` ones belong to sessions whose beginning retention has removed, and stay too. ``twice`` are named ids
+    under which several topics hold an event: all of them are meant, unless the selection names a topic.
     """
 
     retracted: int = 0
@@ -41,6 +42,7 @@ class RetractReport:
     erasures: int = 0
     expired: int = 0
     kinds: list[Kind] = field(default_factory=list)
+    twice: list[Twice] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for ``--json``."""
@@ -53,6 +55,7 @@ def look(settings: Settings, selection: Selection) -> RetractReport:
     with desk(settings) as connection:
         demand_known(connection, selection)
         report.kinds = kinds(connection, selection, settings.shop_tz)
+        report.twice = in_several_topics(connection, selection)
         for topic, ids in ids_in_raw(connection, selection):
             report.expired += len(_of_expired_sessions(connection, topic, ids))
             report.retracted += len(ids)
@@ -83,6 +86,7 @@ def retract(
     with transform_lock(settings), desk(settings) as connection:
         demand_known(connection, selection)
         report.kinds = kinds(connection, selection, settings.shop_tz)
+        report.twice = in_several_topics(connection, selection)
         report.unchanged = _retracted_before(connection, selection)
         for topic, found in ids_in_raw(connection, selection):
             expired = _of_expired_sessions(connection, topic, found)
@@ -135,8 +139,9 @@ def _chunk(connection: Connection, topic: str, ids: Sequence[uuid.UUID], actor: 
 def _retracted_before(connection: Connection, selection: Selection) -> int:
     if not selection.ids:
         return 0
+    condition, parameters = selection.retracted()
     row = connection.execute(
-        "select count(*) from ops.retractions where restored_at is null and event_id = any(%s)", [list(selection.ids)]
+        sql.SQL("select count(*) from ops.retractions where {}").format(condition), parameters
     ).fetchone()
     return int(row[0]) if row else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,16 +11,24 @@ from typing import Any
 
 from psycopg import sql
 
-from shop_platform.dead_letters.selection import moment
+from shop_platform.dead_letters.selection import moment, topic_name
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import EVENT_TYPES, TOPICS
+
+# What surrounds an id that was copied from a document: quotes and commas, the braces and the URN of other tools.
+_AROUND_AN_ID = re.compile(r"""[\s"',]*(?:urn:uuid:)?(\{)?([^\s"',{}]+)(?(1)\})[\s"',]*""", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Conditions that an event must all meet; ``since`` and ``until`` are about the time in the event."""
+    """Conditions that an event must all meet; ``since`` and ``until`` are about the time in the event.
+
+    ``topic`` (``shop.web``) goes with ids, too: one id may have landed in two topics, as two events.
+    """
 
     ids: tuple[uuid.UUID, ...] = ()
+    topic: str | None = None
     source: str | None = None
     event_type: str | None = None
     subject: str | None = None
@@ -29,7 +38,7 @@ class Selection:
     @property
     def is_everything(self) -> bool:
         """Whether nothing restricts it."""
-        parts = (self.source, self.event_type, self.subject, self.since, self.until)
+        parts = (self.topic, self.source, self.event_type, self.subject, self.since, self.until)
         return not self.ids and all(part is None for part in parts)
 
     @property
@@ -38,7 +47,8 @@ class Selection:
         return tuple(
             topic.subject
             for topic in TOPICS
-            if self.event_type is None or any(_is(kind.name, self.event_type) for kind in topic.event_types)
+            if (self.topic is None or topic.name == self.topic)
+            and (self.event_type is None or any(_is(kind.name, self.event_type) for kind in topic.event_types))
         )
 
     def condition(self) -> tuple[sql.Composed, dict[str, Any]]:
@@ -63,6 +73,15 @@ class Selection:
             parameters["until"] = self.until
         return sql.SQL(" and ").join(parts), parameters
 
+    def retracted(self) -> tuple[sql.Composed, dict[str, Any]]:
+        """Return the SQL condition on a row of ``ops.retractions`` that stands, and its parameters."""
+        condition, parameters = self.condition()
+        parts: list[sql.Composable] = [sql.SQL("restored_at is null"), condition]
+        if self.topic is not None:
+            parts.append(sql.SQL("topic = %(topic)s"))
+            parameters["topic"] = self.topic
+        return sql.SQL(" and ").join(parts), parameters
+
 
 def _is(kind: str, wanted: str) -> bool:
     return kind == wanted or kind.startswith(f"{wanted}.v")
@@ -71,6 +90,7 @@ def _is(kind: str, wanted: str) -> bool:
 def select(
     *,
     ids: Collection[str] = (),
+    topic: str | None = None,
     source: str | None = None,
     event_type: str | None = None,
     subject: str | None = None,
@@ -89,6 +109,7 @@ def select(
             raise ShopError(f"'{event_type}' is not a type of event", f"One of: {', '.join(names)}.")
     found = Selection(
         tuple(dict.fromkeys(_id(text) for text in ids)),
+        None if topic is None else topic_name(topic),
         source,
         event_type,
         subject,
@@ -98,19 +119,21 @@ def select(
     if found.is_everything:
         raise ShopError(
             "Nothing says which events are meant",
-            "Name their ids, or say --source, --type, --subject, --since or --until.",
+            "Name their ids, or say --topic, --source, --type, --subject, --since or --until.",
         )
-    if found.ids and found != Selection(found.ids):
-        raise ShopError("Ids and a query do not go together", "Name the ids, or describe the events.")
+    if found.ids and found != Selection(found.ids, found.topic):
+        raise ShopError(
+            "Ids and a query do not go together", "Name the ids (--topic may go with them), or describe the events."
+        )
     return found
 
 
 def _id(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text.strip())
-    except ValueError:
+    told = _AROUND_AN_ID.fullmatch(text)
+    if told is None or not _UUID.fullmatch(told[2]):
         raise ShopError(
             f"'{text}' is not the id of an event",
             "An id is a UUID, such as 019aa6b4-7c1e-7d3a-9f2e-5b1c0d4e8a77. Dead letters are numbered, and are shown by"
             " `shop dead-letters show`.",
-        ) from None
+        )
+    return uuid.UUID(told[2])

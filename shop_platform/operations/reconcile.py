@@ -33,7 +33,8 @@ class Reconciliation:
     All counts are of events whose Kafka offset the warehouse has passed; ``in_flight`` ones are still in Kafka.
     ``given_up`` events were removed from Kafka before they were read, and a person accepted that: they are shown, and
     do not break the invariant. ``expired`` events had landed and were removed by retention. ``foreign`` ones are of
-    producers that keep no ledger beside one that does, ``mended`` ones got their id from a person. ``hours`` is the
+    producers that keep no ledger beside one that does, ``mended`` ones got their id from a person. ``retracted`` are
+    those of the dead letters that had landed and that a person took back. ``hours`` is the
     same account by hour of event time, message by message. ``examples`` names, by the name of the count, some of what
     breaks the invariant.
     """
@@ -53,6 +54,7 @@ class Reconciliation:
     expired: int = 0
     foreign: int = 0
     mended: int = 0
+    retracted: int = 0
     hours: Hours = field(default_factory=Hours)
     examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
 
@@ -137,9 +139,20 @@ def _load_warehouse(connection: Connection) -> None:
         sql.SQL("select event_id from {}").format(sql.Identifier("raw", topic.subject)) for topic in TOPICS
     )
     connection.execute(sql.SQL("create temporary table reconcile_landed on commit drop as {}").format(union))
+    # Of two events that landed under one id in two topics one may have been taken back: then the id has landed, once.
+    elsewhere = sql.SQL(" or ").join(
+        sql.SQL("d.topic <> {} and exists (select from {} as r where r.event_id = d.event_id)").format(
+            sql.Literal(topic.name), sql.Identifier("raw", topic.subject)
+        )
+        for topic in TOPICS
+    )
     connection.execute(
-        "create temporary table reconcile_dead on commit drop as"
-        " select distinct event_id from ops.dead_letters where status <> 'replayed' and event_id is not null"
+        sql.SQL(
+            "create temporary table reconcile_dead on commit drop as"
+            " select event_id, bool_and(status = 'retracted') as retracted from ops.dead_letters as d"
+            " where status <> 'replayed' and event_id is not null and not (status = 'retracted' and ({}))"
+            " group by event_id"
+        ).format(elsewhere)
     )
     connection.execute("analyze reconcile_landed")
     load_passed(connection)
@@ -176,7 +189,7 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
     )
     strangers = load_strangers(connection, ledgers)
     (landed, distinct_landed) = _row(connection, "select count(*), count(distinct event_id) from reconcile_landed")
-    (dead,) = _row(connection, "select count(*) from reconcile_dead")
+    dead, retracted = _row(connection, "select count(*), count(*) filter (where retracted) from reconcile_dead")
     (in_both,) = _row(
         connection, "select count(*) from reconcile_dead as d join reconcile_landed as l on l.event_id = d.event_id"
     )
@@ -215,6 +228,7 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
         expired=gone if ledgers.names else removed,
         foreign=strangers.foreign if ledgers.names else 0,
         mended=strangers.mended,
+        retracted=retracted,
         hours=judge_hours(connection),
         examples=name_examples(connection, ledgers, faults),
         **faults,
@@ -223,8 +237,8 @@ def _compare(connection: Connection, ledger_dir: Path) -> Reconciliation:
 
 # The ledger knows the id of a message that itself told none, or one that another event has.
 _LETTERS_WITHOUT_ID: LiteralString = """
-insert into reconcile_dead
-select distinct l.event_id
+insert into reconcile_dead (event_id, retracted)
+select distinct l.event_id, false
 from ops.dead_letters as d
 join reconcile_line as l on l.topic = d.topic and l.partition = d.partition and l."offset" = d."offset"
 where d.event_id is null and d.status <> 'replayed' and l.passed

@@ -34,6 +34,13 @@ FAULTS = {
 def tell_i1(found: Reconciliation) -> list[str]:
     """Return what invariant I1 says, line by line; every kind of break with its examples."""
     lines = [_headline(found)]
+    if found.retracted:
+        was, it = (
+            ("1 of the dead letters", "it")
+            if found.retracted == 1
+            else (f"{found.retracted:,} of the dead letters", "them")
+        )
+        lines.append(f"  retracted: {was} had landed, and a person took {it} back (shop events)")
     for kind, (name, meaning) in FAULTS.items():
         if count := getattr(found, kind):
             lines.append(f"  {name}: {count:,} ({meaning})")
@@ -42,7 +49,8 @@ def tell_i1(found: Reconciliation) -> list[str]:
     if not found.ids_hold and not any(getattr(found, kind) for kind in FAULTS):
         lines.append(f"  the counts differ by {_balance(found):+,}, and no single id tells why")
     off, counted = sum(found.hours.off.values()), sum(found.hours.counted.values())
-    lines.append(f"Hours: {counted:,} partitions and hours of event time, {_off(off)}")
+    hours = _many(counted, "partition and hour", "partitions and hours")
+    lines.append(f"Hours: {hours} of event time, {_off(off)}")
     worst = [hour.sentence() for hour in found.hours.worst[:NAMED]]
     lines += _indented(worst, off, "  ", ": select * from ops.reconciliation where not adds_up")
     if not found.holds:
@@ -53,7 +61,7 @@ def tell_i1(found: Reconciliation) -> list[str]:
 def tell_i2(found: RebuildComparison) -> list[str]:
     """Return what invariant I2 says, line by line; every mart that differs with its rows and columns."""
     rows = sum(mart.rows for mart in found.marts.values())
-    lines = [f"I2 {_word(found.holds)}: {len(found.marts)} marts, {rows:,} rows recomputed from raw"]
+    lines = [f"I2 {_word(found.holds)}: {_many(len(found.marts), 'mart', 'marts')}, {_rows(rows)} recomputed from raw"]
     for name, mart in found.marts.items():
         if not mart.equal:
             lines.append(f"  {name}: {_counts(mart)}")
@@ -106,13 +114,13 @@ def _headline(found: Reconciliation) -> str:
     else:
         sent = f"{found.produced:,} produced"
         if found.foreign:
-            sent += f" + {found.foreign:,} events of producers without a ledger"
+            sent += f" + {_many(found.foreign, 'event', 'events')} of producers without a ledger"
         if found.mended:
             sent += f" + {found.mended:,} that got their id when they were mended"
         sent += " =" if found.ids_hold else ", and"
-    aside = f"{found.duplicates:,} duplicates dropped, {found.in_flight:,} in flight"
+    aside = f"{_many(found.duplicates, 'duplicate', 'duplicates')} dropped, {found.in_flight:,} in flight"
     if found.unattributed_dead_letters:
-        aside += f", {found.unattributed_dead_letters:,} dead letters without an id apart"
+        aside += f", {_many(found.unattributed_dead_letters, 'dead letter', 'dead letters')} without an id apart"
     because = (
         " (every id is where it should be, but not every hour adds up)" if found.ids_hold and not found.holds else ""
     )
@@ -131,7 +139,11 @@ def _counts(mart: MartComparison) -> str:
 
 
 def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
+    return _many(count, "row", "rows")
+
+
+def _many(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _agree(verb: str, count: int) -> str:

@@ -16,12 +16,19 @@ from shop_platform.warehouse.connect import connect
 class Watermark:
     """``newest``: the newest transaction that is safe to read and wrote a raw row; ``ceiling``: every mart contains
     everything below it. Both are 64-bit transaction ids. ``oldest_build_seconds``: how long ago the mart was built that
-    has waited longest. The latter two are ``None`` when some mart was never built.
+    has waited longest. The latter two are ``None`` when some mart was never built. ``corrected``: the newest
+    transaction in which a person took events back or landed some again, if that ever happened.
     """
 
     newest: int | None
     ceiling: int | None
     oldest_build_seconds: float | None = None
+    corrected: int | None = None
+
+    @property
+    def wrong(self) -> bool:
+        """Whether some mart tells of events that were taken back, or not of some that landed again."""
+        return self.corrected is not None and (self.ceiling is None or self.corrected >= self.ceiling)
 
     @property
     def behind(self) -> bool:
@@ -50,13 +57,19 @@ def read_watermark(settings: Settings, marts: Sequence[str]) -> Watermark:
         " (select min(ceiling::text::bigint) from ops.model_watermarks where model = any(%(marts)s)),"
         " (select count(*) from ops.model_watermarks where model = any(%(marts)s)),"
         " (select extract(epoch from clock_timestamp() - min(built_at))::bigint from ops.model_watermarks"
-        " where model = any(%(marts)s))"
+        " where model = any(%(marts)s)),"
+        " (select max(x::text::bigint) from ("
+        " (select _xid from ops.retractions, safe where _xid < safe.below order by _xid desc limit 1) union all"
+        " (select restored_xid from ops.retractions, safe where restored_xid < safe.below"
+        " order by restored_xid desc limit 1)) as corrections (x))"
     ).format(per_table)
     with connect(settings, Role.ORCHESTRATOR) as connection:
         row = connection.execute(query, {"marts": list(marts)}).fetchone()
     assert row is not None
-    newest, ceiling, built, age = (None if value is None else int(str(value)) for value in row)
-    return Watermark(newest, ceiling, age) if built == len(marts) else Watermark(newest, None)
+    newest, ceiling, built, age, corrected = (None if value is None else int(str(value)) for value in row)
+    if built != len(marts):
+        ceiling = age = None
+    return Watermark(newest, ceiling, age, corrected)
 
 
 def last_builds(settings: Settings) -> dict[str, str]:

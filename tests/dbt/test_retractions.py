@@ -88,6 +88,41 @@ def test_an_order_that_landed_wrong_is_corrected_by_a_retraction_and_an_event_wi
     _assert_none(shop)
 
 
+LATE = "select date_day::text, event_type, events_count from marts.fct_late_events order by 1, 2"
+
+
+def test_late_events_of_days_that_retention_took_stay_when_their_landing_is_computed_again(shop: Shop) -> None:
+    """Everything landed in one transaction, as a history does: a retraction opens all of it again."""
+    gone = e.order_placed("o1", "2024-03-02 10:00", session_id="s3")
+    e.write(
+        shop.settings,
+        [
+            e.session_started("s1", "2023-03-01 09:00"),
+            e.session_started("s2", "2023-12-31 22:00"),
+            e.session_started("s3", "2024-03-02 09:00"),
+            e.order_placed("o0", "2023-03-01 09:30", session_id="s1"),
+            e.order_cancelled("o0", "2023-03-02 09:30"),
+            gone,
+        ],
+    )
+    shop.dbt.run()
+    before = shop.rows(LATE)
+    assert ("2023-03-01", "web.session_started", 1) in before and ("2024-03-02", "order.placed", 1) in before
+    with connect(shop.settings, Role.ADMIN) as admin:
+        admin.execute("delete from raw.web where event_time < '2024-01-01'")
+        admin.execute(
+            "insert into ops.retention_runs (relation, older_than, rows_removed, actor)"
+            " values ('raw.web', '2024-01-01 00:00+00', 2, 'test')"
+        )
+
+    retract(shop.settings, [gone])
+    shop.dbt.run()
+    assert shop.rows(LATE) == [row for row in before if row[:2] != ("2024-03-02", "order.placed")]
+    restore(shop.settings, [gone])
+    shop.dbt.run()
+    assert [row[:2] for row in shop.rows(LATE)] == [row[:2] for row in before]
+
+
 def _each_once(events: list[e.Event]) -> list[e.Event]:
     return list({event.id: event for event in events if event.name != "customer.erased"}.values())
 

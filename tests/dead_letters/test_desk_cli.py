@@ -95,6 +95,18 @@ def test_a_replay_that_leaves_letters_invalid_exits_1_and_says_which(wire):
     assert b"see `shop dead-letters show 1`" in desk(wire, "replay", 1, expect=1).stdout
 
 
+def test_a_long_letter_is_cut_on_the_terminal_and_whole_elsewhere(wire):
+    value = b'{"note": "' + b"x" * 100_000
+    wire.send(value, header=False)
+    wire.waiting[-1].heads.append(("note", b"y" * 100_000))
+    wire.deliver()
+    shown = desk(wire, "show", 1).stdout.decode()
+    assert len(shown) < 5_000
+    assert "(100,010 characters; --raw shows all)" in shown and "(100,000 characters; --json shows all)" in shown
+    assert desk(wire, "show", 1, "--raw").stdout == value
+    assert printed(wire, "show", 1)["value"]["text"] == value.decode()
+
+
 def test_a_bulk_fix_shows_the_difference_first(wire):
     for number in range(5):
         bad, _ = broken(number)

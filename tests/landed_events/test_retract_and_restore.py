@@ -10,10 +10,13 @@ from shop_platform.dead_letters.replay import replay
 from shop_platform.dead_letters.selection import select as select_letters
 from shop_platform.errors import ShopError
 from shop_platform.landed_events import find
+from shop_platform.landed_events.restore import look as look_back
 from shop_platform.landed_events.restore import restore
 from shop_platform.landed_events.retract import look, retract
 from shop_platform.landed_events.selection import select
 from shop_platform.operations.reconcile import reconcile
+from shop_platform.operations.telling import tell_i1
+from shop_platform.orchestration import after_retraction
 from shop_platform.orchestration.watermark import read_watermark
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
@@ -54,7 +57,8 @@ def test_a_retracted_event_is_a_dead_letter_and_no_repetition_or_replay_brings_i
     assert actions(settings, letter_id) == [("retract", "retracted")]
     assert_books_balance(settings)
     verdict = reconcile(settings, record=False)
-    assert (verdict.produced, verdict.landed, verdict.dead_lettered) == (2, 1, 1)
+    assert (verdict.produced, verdict.landed, verdict.dead_lettered, verdict.retracted) == (2, 1, 1, 1)
+    assert "retracted: 1 of the dead letters had landed, and a person took it back" in "\n".join(tell_i1(verdict))
 
     # Kafka delivers it again: an id above all that were seen, which nobody would look up.
     wire.send(gone, gone["id"])
@@ -72,6 +76,7 @@ def test_a_retracted_event_is_a_dead_letter_and_no_repetition_or_replay_brings_i
         "erasures": 0,
         "expired": 0,
         "kinds": [],
+        "twice": [],
     }
 
     assert bring_back(settings, gone["id"]).restored == 1
@@ -161,15 +166,86 @@ def test_a_query_counts_before_it_takes_back_and_goes_on_where_it_was_interrupte
     assert {(each.retracted_by, each.because) for each in shown} == {(ME, "a test till")}
 
 
-def test_what_was_retracted_has_to_be_built_again(settings, wire):
+def test_what_was_retracted_or_restored_has_to_be_built_again_and_it_is_told_which_marts_are_not(settings, wire):
     gone = page_view(1)
     wire.send(gone, gone["id"])
     wire.deliver()
-    query(settings, "insert into ops.model_watermarks (model, ceiling, invocation_id)"
-          " values ('marts.m', pg_snapshot_xmin(pg_current_snapshot()), 'x') returning 1")  # fmt: skip
-    assert not read_watermark(settings, ["marts.m"]).behind
+    with connect(settings, Role.ADMIN, autocommit=True) as admin:
+        for name in ("m", "n"):
+            admin.execute(f"create schema if not exists marts; create table marts.{name} ()")
+
+    def build(*marts):
+        for mart in marts:
+            query(settings, "insert into ops.model_watermarks as w (model, ceiling, invocation_id)"
+                  " values (%s, pg_snapshot_xmin(pg_current_snapshot()), 'x') on conflict (model) do update"
+                  " set ceiling = excluded.ceiling returning 1", mart)  # fmt: skip
+
+    def stand():
+        mark = read_watermark(settings, ["marts.m", "marts.n"])
+        return mark.behind, mark.wrong, after_retraction.look(settings).behind
+
+    build("marts.m", "marts.n", "marts.long_gone")
+    assert stand() == (False, False, ())
     take_back(settings, gone["id"])
-    assert read_watermark(settings, ["marts.m"]).behind
+    assert stand() == (True, True, ("marts.m", "marts.n"))
+    build("marts.m")
+    assert stand() == (True, True, ("marts.n",))
+    build("marts.n")
+    assert stand() == (False, False, ())
+    bring_back(settings, gone["id"])
+    assert stand() == (True, True, ("marts.m", "marts.n"))
+    build("marts.m", "marts.n")
+    assert stand() == (False, False, ())
+
+
+def test_an_id_that_two_topics_hold_is_said_so_and_one_of_the_events_can_be_chosen(settings, wire):
+    seen, bought = page_view(1), event("shop.customer.created.v1", "cus_1", CUSTOMER)
+    bought["id"] = seen["id"]
+    wire.send(seen, seen["id"])
+    wire.deliver()
+    customers = Wire(settings, "shop.customers", topic_id="topic-c")
+    customers.send(bought, bought["id"])
+    customers.deliver()
+    assert reconcile(settings, record=False).landed_twice == 1
+
+    found = look(settings, select(ids=[seen["id"]]))
+    assert found.retracted == 2
+    assert [each.topics for each in found.twice] == [["shop.customers", "shop.web"]]
+    only = select(ids=[seen["id"]], topic="web")
+    assert (look(settings, only).retracted, look(settings, only).twice) == (1, [])
+
+    assert retract(settings, only, actor=ME, because="a test").retracted == 1
+    assert (raw(settings), raw(settings, "customers")) == ([], [seen["id"]])
+    # One of the two is gone: nothing is wrong any more.
+    assert_books_balance(settings)
+    verdict = reconcile(settings, record=False)
+    assert verdict.holds, tell_i1(verdict)
+    assert look(settings, select(ids=[seen["id"]])).twice == []
+    with pytest.raises(ShopError, match=r"is not in shop\.orders: it is in shop\.customers, shop\.web"):
+        look(settings, select(ids=[seen["id"]], topic="orders"))
+
+    take_back(settings, seen["id"])
+    assert reconcile(settings, record=False).holds
+    assert len(look_back(settings, select(ids=[seen["id"]])).twice) == 1
+    assert restore(settings, only, actor=ME, because="a test").restored == 1
+    assert (raw(settings), raw(settings, "customers")) == ([seen["id"]], [])
+
+
+def test_a_query_brings_back_what_it_took_back_and_nothing_else(settings, wire):
+    sent = [page_view(number, source="/shop/till" if number % 2 else "/shop/web") for number in range(6)]
+    for each in sent:
+        wire.send(each, each["id"])
+    wire.deliver()
+    take_back(settings, *(each["id"] for each in sent))
+    chosen = select(source="/shop/till", event_type="web.page_viewed", since=START.isoformat())
+
+    found = look_back(settings, chosen)
+    assert (found.restored, [(kind.events, kind.source) for kind in found.kinds]) == (3, [(3, "/shop/till")])
+    assert raw(settings) == []
+    assert restore(settings, chosen, actor=ME, because="it was real", chunk=2).restored == 3
+    assert raw(settings) == [each["id"] for each in sent if each["source"] == "/shop/till"]
+    assert (restore(settings, chosen, actor=ME, because="again").restored, look_back(settings, chosen).kinds) == (0, [])
+    assert_books_balance(settings)
 
 
 def test_what_retention_removed_a_part_of_is_left_alone(settings, wire):

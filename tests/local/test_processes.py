@@ -16,7 +16,7 @@ import pytest
 from shop_platform.children import Restarts
 from shop_platform.errors import ShopError
 from shop_platform.local.demo import _Demo
-from shop_platform.local.patience import Patience
+from shop_platform.local.patience import Patience, work_of
 from shop_platform.local.processes import Service, Supervisor, listeners, tree_memory
 from shop_platform.local.services import port_ready
 from shop_platform.local.tasks import run_task
@@ -190,6 +190,21 @@ def test_what_works_is_waited_for_however_long_it_takes_and_what_only_waits_is_g
     assert patience.spent() == "it did nothing for 310 s"
     now, work = 3700, work + 1
     assert patience.spent() == "it was at work for 3700 s"
+
+
+def test_work_is_what_a_process_and_its_children_compute_and_waiting_is_none(supervisor):
+    busy = "import os, sys\nwhile sum(os.times()[:2]) < 2.2: pass\nimport time; time.sleep(600)"
+    worker = [sys.executable, "-c", busy]
+    parent = [sys.executable, "-c", f"import subprocess, time; subprocess.Popen({worker!r}); time.sleep(600)"]
+    supervisor.start(Service("parent", parent))
+    eventually(lambda: len(family()) == 2)
+    root = min(family(), key=lambda each: each.create_time())
+    work = work_of(root.pid)
+    eventually(lambda: work() >= 2, seconds=120)
+    done = work()
+    # The child only sleeps now, as its parent did from the start: that time passes is no work.
+    assert [work() for _ in range(3)] == [done] * 3
+    assert work_of(999_999_999)() == 0
 
 
 def test_a_service_is_ready_when_it_answers_itself_and_not_when_somebody_else_does(supervisor):

@@ -83,10 +83,22 @@
 {%- endmacro %}
 
 
-{#- Pre-hook of fct_late_events: what is computed again goes first. -#}
+{#- Whether a row tells of sessions on a day from which retention has removed some: raw cannot tell it again. -#}
+{% macro is_of_lost_sessions(event_type, date_day) -%}
+    {{ event_type }} = 'web.session_started'
+    and {{ date_day }} <= (
+        select {{ day_in_tz("(max(lost.older_than) - interval '1 second')") }} from ops.retention_runs as lost
+        where lost.relation = 'raw.web'
+    )
+{%- endmacro %}
+
+
+{#- Pre-hook of fct_late_events: what is computed again goes first. What only removed rows could tell stays as it is. -#}
 {% macro clear_reopened_landings() -%}
     {%- if is_incremental() -%}
     delete from {{ this }}
-    where landed_by in (select {{ transaction_number('reopened._xid') }} from ({{ reopened_landings() }}) as reopened)
+    where
+        landed_by in (select {{ transaction_number('reopened._xid') }} from ({{ reopened_landings() }}) as reopened)
+        and ({{ is_of_lost_sessions('event_type', 'date_day') }}) is not true
     {%- endif -%}
 {%- endmacro %}

@@ -11,7 +11,8 @@
 
 -- What an event changed is asked of the moment when it landed, of what had landed until then (`landed_by` not later
 -- than its own). So a row never changes, each lies in one window, and the windows together are the full refresh.
--- Only a retraction changes what was known: landings that it concerns are computed again, whole.
+-- Only a retraction changes what was known: landings that it concerns are computed again, whole, but for sessions of
+-- days that retention has taken: raw cannot tell them again.
 with
 
 {% if is_incremental() %}
@@ -200,9 +201,15 @@ effects as (
 ),
 
 new_effects as (
-    select * from effects
+    select *
+    from effects
     {% if is_incremental() %}
-    where _xid >= {{ watermark_floor() }} or _xid in (select reopened._xid from reopened)
+    where
+        _xid >= {{ watermark_floor() }}
+        or (
+            _xid in (select reopened._xid from reopened)
+            and ({{ is_of_lost_sessions('event_type', 'date_day') }}) is not true
+        )
     {% endif %}
 ),
 

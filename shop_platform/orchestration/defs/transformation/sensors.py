@@ -42,8 +42,10 @@ def build_transform_sensor(
     """Return the sensor; ``marts`` are the relations whose watermarks count, and one run starts per interval.
 
     A run builds the assets ``by_day`` (``None``: all), and all of them while a relation of ``nightly`` was never built:
-    nobody should wait for the first night. One also starts when a run that broke off has left any of ``checks`` without
-    a result; they stay like that until they are run again, and rows may be long in coming.
+    nobody should wait for the first night. What a person took back or landed again is wrong on screens until it is
+    built: then a run builds all of them at once, those of the night too, whoever keeps the hot ones. One also starts
+    when a run that broke off has left any of ``checks`` without a result; they stay like that until they are run again,
+    and rows may be long in coming.
     """
 
     @dg.sensor(
@@ -51,8 +53,8 @@ def build_transform_sensor(
         job_name=names.JOB_TRANSFORM,
         minimum_interval_seconds=sensor_interval(interval_seconds),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts `transform` when raw rows are committed that some mart has not been built from, and when a"
-        " run that broke off has left checks without a result.",
+        description="Starts `transform` when raw rows are committed that some mart has not been built from, when a"
+        " run that broke off has left checks without a result, and, with every mart, when events were taken back.",
     )
     def transform_on_watermark(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]
@@ -61,7 +63,11 @@ def build_transform_sensor(
         # its rows asked for twice.
         if in_flight(context.instance, [names.JOB_TRANSFORM, names.JOB_FULL_PIPELINE, names.JOB_DAILY]):
             return dg.SkipReason("A run that builds the marts is queued or running.")
-        watermark = read_watermark(settings, marts)
+        watermark, whole = read_watermark(settings, marts), read_watermark(settings, [*marts, *nightly])
+        # Once in each retry window: if that run fails, the others go on meanwhile.
+        if whole.wrong and context.cursor != (key := correction_key(whole, time.time())):
+            context.update_cursor(key)
+            return dg.RunRequest(run_key=key)
         if watermark.newest is None:
             return dg.SkipReason("The raw tables are empty.")
         unjudged = owed(context.instance, checks, time.time())
@@ -75,6 +81,11 @@ def build_transform_sensor(
         return dg.RunRequest(run_key=run_key(watermark, time.time()), asset_selection=None if everything else by_day)
 
     return transform_on_watermark
+
+
+def correction_key(watermark: Watermark, now: float) -> str:
+    """Name the work by the newest event that was taken back or landed again, and the retry window."""
+    return f"correction-{watermark.corrected}-{retry_window(now)}"
 
 
 def run_key(watermark: Watermark, now: float) -> str:

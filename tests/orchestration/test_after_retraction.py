@@ -1,0 +1,40 @@
+"""What is said of the marts after a retraction is true of whoever is there to build them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shop_platform.orchestration.after_retraction import Follow, sentences, tell
+from shop_platform.settings import load
+
+BEHIND = Follow(3, ("marts.a", "marts.b"), dagster=True, refresher=True, run_seconds=38.4)
+
+
+def told(**changes):
+    return "\n".join(tell(replace(BEHIND, **changes)))
+
+
+def test_dagster_builds_every_mart_and_a_refresher_the_hot_ones():
+    said = told()
+    assert "2 of 3 marts still tell the old figures." in said
+    assert "hot ones follow within seconds" in said and "job transform (the last one took 38 s)" in said
+    assert "shop events marts --wait" in said and "dbt run" not in said
+    assert "hot" not in told(refresher=False, run_seconds=None)
+
+
+def test_where_nothing_builds_them_it_is_said_so_with_what_does():
+    said = told(dagster=False)
+    assert "Nothing builds the others by itself: no Dagster daemon is alive here" in said
+    assert "dbt run" in said and "--wait" not in said and "transform" not in said
+    assert "Nothing builds them by itself" in told(dagster=False, refresher=False)
+
+
+def test_what_is_right_is_said_to_be():
+    assert told(behind=("marts.a",)).startswith("1 of 3 marts still tells the old figures.")
+    assert told(behind=()) == "No mart tells the old figures any more: all 3 are built since."
+    assert told(behind=(), marts=0) == "No mart has been built yet."
+
+
+def test_a_warehouse_that_cannot_be_asked_is_no_error_of_the_retraction():
+    (said,) = sentences(load(pg_host="127.0.0.1", pg_port=1))
+    assert said.startswith("How far the marts are could not be asked (") and "old figures until" in said
