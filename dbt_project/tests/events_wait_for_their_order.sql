@@ -8,7 +8,7 @@
 }}
 
 -- Orders with events but no placing for more than a week of event time: their `placed` is lost or a dead letter.
--- They appear in no mart. The newest event stands for "now", so that the result does not depend on the clock.
+-- They appear in no mart. The newest event stands for "now", and one whose clock is ahead for the moment when it landed.
 with
 
 followers as (
@@ -31,4 +31,4 @@ waiting as (
 
 select *
 from waiting
-where last_event_at < (select max(ordered_at) - interval '7 days' from {{ ref('fct_orders') }})
+where last_event_at < (select newest_at - interval '7 days' from {{ ref('int_newest_day') }})

@@ -8,7 +8,7 @@
 }}
 
 -- Changes of status that no order can make, for more than a week of event time: the event that would explain them is
--- lost or a dead letter. The newest change stands for "now", so that the result does not depend on the clock.
+-- lost or a dead letter. The newest event stands for "now", and one whose clock is ahead for the moment when it landed.
 select
     order_id,
     sequence_number,
@@ -18,4 +18,4 @@ select
 from {{ ref('fct_order_status_history') }}
 where
     not is_legal
-    and occurred_at < (select max(occurred_at) - interval '7 days' from {{ ref('fct_order_status_history') }})
+    and occurred_at < (select newest_at - interval '7 days' from {{ ref('int_newest_day') }})

@@ -26,6 +26,7 @@ _GOOD, _BAD, _DIM = "green", "bold red", "dim"
 # A shop has dozens of partitions: those that wait longest say enough.
 _PARTITIONS_SHOWN = 8
 _INCIDENTS_SHOWN = 6
+_WARNINGS_SHOWN = 10
 
 
 class _Rate(ProgressColumn):
@@ -64,10 +65,13 @@ def _seconds(value: float | None) -> Text:
     return Text(shown, _GOOD if value < 120 else "yellow" if value < 900 else _BAD)
 
 
-def status_table(status: Status, *, partitions: int | None = _PARTITIONS_SHOWN) -> RenderableType:
+def status_table(
+    status: Status, *, partitions: int | None = _PARTITIONS_SHOWN, warnings: int = _WARNINGS_SHOWN
+) -> RenderableType:
     """Return counts, lag, freshness and the last runs as a table that fits 80 columns.
 
-    Shows up to so many ``partitions`` that are behind, the longest waiting first; ``None`` shows every partition.
+    Shows up to so many ``partitions`` that are behind, the longest waiting first; ``None`` shows every partition. Up to
+    so many ``warnings`` are told with what they found; 0 counts them only.
     """
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
@@ -96,7 +100,7 @@ def status_table(status: Status, *, partitions: int | None = _PARTITIONS_SHOWN) 
     if status.failed_checks or status.warning_checks:
         failing = Text(f"{status.failed_checks} failing", _BAD if status.failed_checks else _GOOD)
         counted = Text.assemble(failing, (f", {status.warning_checks} with a warning", "yellow"))
-        grid.add_row("Checks", Text("\n").join([counted, *_found_by_hand(status)]))
+        grid.add_row("Checks", Text("\n").join([counted, *_found_by_hand(status), *_warnings(status, warnings)]))
     if status.incidents:
         grid.add_row("Incidents", _incidents(status))
     blocked = [Text(f"BLOCKED  {sentence}", _BAD) for sentence in status.blockers]
@@ -145,6 +149,16 @@ def _found_by_hand(status: Status) -> list[Text]:
         lines.append(Text(f"{each['check_name']} does not hold for {each['asset']}", _BAD))
         lines.append(Text(each["description"] or "", _DIM))
     return lines
+
+
+def _warnings(status: Status, most: int) -> list[Text]:
+    """Name the checks that warn, each with its sentence, which names some of the rows."""
+    lines = []
+    for each in status.warnings[:most]:
+        lines.append(Text.assemble((each["check_name"], "yellow"), (f" of {each['asset']}", _DIM)))
+        lines.append(Text(each["description"] or "", _DIM))
+    more = len(status.warnings) - most
+    return [*lines, Text(f"and {more} more that warn: --json names them", _DIM)] if most and more > 0 else lines
 
 
 def _services(status: Status) -> Text:
@@ -197,7 +211,7 @@ def live_screen(status: Status, urls: Mapping[str, str], memory: Mapping[str, in
         links,
         "",
         # A live stream is a message behind now and then; a table that comes and goes would make the screen jump.
-        status_table(status, partitions=0),
+        status_table(status, partitions=0, warnings=0),
         "",
         *[Text(note, "yellow") for note in notes[-3:]],
         Text(f"{total / 1024**2:,.0f} MB in {len(memory)} services · Ctrl-C ends everything", _DIM),

@@ -42,7 +42,8 @@ How the amounts hang together, in every row of `kpi_daily`, its splits and `kpi_
 - sold: `net_amount` = `gross_amount` - `discount_amount` - `refund_amount`
 - charged: `total_amount` = `gross_amount` - `discount_amount` + `shipping_amount` + `tax_amount`
 - paid: `paid_amount` + `unpaid_amount` = `total_amount`
-  = `net_amount` + `refund_amount` + `shipping_amount` + `tax_amount`
+  = `net_amount` + `refund_amount` + `shipping_amount` + `tax_amount`;
+  where `orders_with_unknown_payment` is not 0 both are empty and `known_paid_amount` is the part that is known
 - went back: `refund_total_amount` = `refund_amount` + `refund_tax_amount` + `refund_shipping_amount`
 - stays: `total_amount` - `refund_total_amount` = `net_amount` + (`shipping_amount` - `refund_shipping_amount`)
   + (`tax_amount` - `refund_tax_amount`)

@@ -60,6 +60,7 @@ class Status:
     failing_checks: list[dict[str, Any]] = field(default_factory=list)
     failed_checks: int | None = None
     warning_checks: int | None = None
+    warnings: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -281,7 +282,8 @@ def _checks(connection: Connection, status: Status) -> None:
     rows = [row for row in rows if row["check_name"] != names.CHECK_DEAD_LETTERS or row["asset"] not in dealt_with]
     status.failing_checks = [row for row in rows if row["severity"] == "error"]
     status.failed_checks = len(status.failing_checks)
-    status.warning_checks = len(rows) - status.failed_checks
+    status.warnings = [row for row in rows if row["severity"] != "error"]
+    status.warning_checks = len(status.warnings)
 
 
 def _monitor(settings: Settings) -> dict[str, Any]:

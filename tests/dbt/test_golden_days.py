@@ -81,6 +81,8 @@ def test_the_days_are_right_to_the_cent_and_restated_by_late_events(shop: Shop) 
         "margin_amount_base": Decimal("15.00"),
         "paid_amount": Decimal("33.46"),  # early; late is not paid yet
         "unpaid_amount": Decimal("17.85"),
+        "known_paid_amount": Decimal("33.46"),
+        "orders_with_unknown_payment": 0,
         "refund_tax_amount": Decimal("1.90"),
         "refund_shipping_amount": Decimal("3.00"),
         "refund_total_amount": Decimal("14.90"),

@@ -193,6 +193,8 @@ def test_everything_is_looked_at_and_each_that_is_away_stands_with_its_reason(sh
         " ('refresher', 'marts/orders', 'adds_up', false, 'error', '2 rows'),"
         " ('by-hand', 'ops/reconciliation', 'hours_add_up', false, 'error', '3 hours'),"
         " ('refresher', 'raw/web', 'few_duplicates', false, 'warn', '1 %'),"
+        " ('refresher', 'raw/web', 'mended', false, 'warn', 'was so'),"
+        " ('refresher', 'raw/web', 'mended', true, 'warn', ''),"
         " ('refresher', 'raw/web', 'topic_is_read', false, 'error', 'halted')",
     )
     admin(
@@ -211,4 +213,19 @@ def test_everything_is_looked_at_and_each_that_is_away_stands_with_its_reason(sh
         assert part in text
     assert "hours_add_up does not hold for ops/reconciliation" in text, "what only a person's own run has found"
     assert text.count("adds_up does not hold for marts/orders") == 1
-    assert json.loads(json.dumps(status.as_dict(), default=str))["failing_checks"][0]["check_name"] == "adds_up"
+    told = json.loads(json.dumps(status.as_dict(), default=str))
+    assert told["failing_checks"][0]["check_name"] == "adds_up"
+    assert [(each["check_name"], each["description"]) for each in told["warnings"]] == [("few_duplicates", "1 %")]
+    assert "few_duplicates of raw/web" in text and "1 %" in text and "mended" not in text
+    assert "few_duplicates" not in shown(live_screen(status, {}, {}, []))
+
+
+def test_at_most_ten_warnings_are_told_and_of_the_others_how_many():
+    warnings = [
+        {"asset": "marts/orders", "check_name": f"check_{n:02d}", "description": f"Orders. Found: order_id o{n}."}
+        for n in range(12)
+    ]
+    status = Status(failed_checks=0, warning_checks=12, warnings=warnings)
+    text = shown(status_table(status))
+    assert "check_09 of marts/orders" in text and "Found: order_id o9." in text
+    assert "check_10" not in text and "and 2 more that warn" in text

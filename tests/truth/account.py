@@ -87,7 +87,7 @@ class Books:
             self._by_name[event.name].append(event)
         self.orders = self._orders()
         self.refunds = self._refunds()
-        self.paid = self._paid()
+        self.payments = self._payments()
         self.sessions = self._sessions(currency)
         self._descriptions = self._history("product.created", "product.updated")
         self._prices = self._history("product.created", "product.price_changed")
@@ -145,17 +145,16 @@ class Books:
                 )
         return list(found.values())
 
-    def _paid(self) -> dict[str, Decimal | None]:
+    def _payments(self) -> dict[str, list[Decimal | None]]:
         """Return what was captured by order, in its currency: each attempt counts as told last, if it succeeded."""
         told = [each for name in ("order.paid", "order.payment_failed") for each in self._by_name[name]]
         last: dict[tuple[str, str], Event] = {}
         for event in sorted(told, key=lambda event: (event.time, event.id)):
             last[event.data["order_id"], event.data["payment_id"]] = event
-        found: dict[str, Decimal | None] = {}
+        found: dict[str, list[Decimal | None]] = defaultdict(list)
         for (number, _), event in last.items():
             if event.name == "order.paid" and number in self.orders:
-                before, amount = found.get(number, Decimal("0.00")), self._in_currency_of(self.orders[number], event)
-                found[number] = None if before is None or amount is None else before + amount
+                found[number].append(self._in_currency_of(self.orders[number], event))
         return found
 
     def _in_currency_of(self, order: Order, payment: Event) -> Decimal | None:

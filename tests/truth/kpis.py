@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tests.truth.account import Books, Order, Refund, Session, money, rounded
+from tests.truth.account import UNKNOWN, Books, Order, Refund, Session, money, rounded
 
 Row = dict[str, Any]
 Key = tuple[Hashable, ...]
@@ -33,6 +33,7 @@ _HOURLY = (
     *(*_BY_CATEGORY, "shipping_amount", "total_amount", "orders_count", "sessions_count", "converting_sessions_count"),
     *("refund_amount_base", "net_amount_base", "total_amount_base", "margin_amount_base"),
     *("paid_amount", "unpaid_amount", "refund_tax_amount", "refund_shipping_amount", "refund_total_amount"),
+    *("known_paid_amount", "orders_with_unknown_payment"),
 )
 _SPLIT = (*_HOURLY, "customers_count", "new_customers")
 
@@ -65,7 +66,8 @@ class Tally:
     shipping: Decimal = Decimal("0.00")
     tax: Decimal = Decimal("0.00")
     total: Decimal = Decimal("0.00")
-    paid: Decimal | None = Decimal("0.00")
+    paid: Decimal = Decimal("0.00")
+    unknown_payments: int = 0
     refund_tax: Decimal = Decimal("0.00")
     refund_shipping: Decimal = Decimal("0.00")
     customers: set[str] = field(default_factory=set)
@@ -95,8 +97,8 @@ class Tally:
         self.shipping += money(order.data["shipping"])
         self.tax += money(order.data["tax"])
         self.total += money(order.data["total"])
-        paid = books.paid.get(order.id, Decimal("0.00"))
-        self.paid = None if self.paid is None or paid is None else self.paid + paid
+        self.paid += sum(each for each in books.payments[order.id] if each is not None)
+        self.unknown_payments += None in books.payments[order.id]
         self.customers.add(order.data["customer_id"])
         self.first_orders += order.first
 
@@ -128,8 +130,10 @@ class Tally:
             "shipping_amount": self.shipping,
             "tax_amount": self.tax,
             "total_amount": self.total,
-            "paid_amount": self.paid,
-            "unpaid_amount": None if self.paid is None else self.total - self.paid,
+            "paid_amount": None if self.unknown_payments else self.paid,
+            "unpaid_amount": None if self.unknown_payments else self.total - self.paid,
+            "known_paid_amount": self.paid,
+            "orders_with_unknown_payment": self.unknown_payments,
             "refund_tax_amount": self.refund_tax,
             "refund_shipping_amount": self.refund_shipping,
             "refund_total_amount": self.refund + self.refund_tax + self.refund_shipping,
@@ -226,9 +230,17 @@ def _by_category(books: Books) -> Table:
                 tally.discount += money(line["discount"])
                 tally.tax += money(line["tax"])
                 tally.spend(line, books.cost(line, order))
+    nobody_sold: dict[tuple[dt.date, str], Decimal] = defaultdict(Decimal)
     for refund in books.refunds:
+        of_the_order = {line["product_id"] for line in refund.order.data["lines"]}
         for line in refund.data["lines"]:
             if not refund.order.cancelled:
-                category = sold.get((refund.order.id, line["line_number"]), "unknown")
-                at(books.day(refund.at), refund.data["currency"], category).refund += money(line["amount"])
+                day, currency, amount = books.day(refund.at), refund.data["currency"], money(line["amount"])
+                if line["product_id"] in of_the_order:
+                    at(day, currency, sold.get((refund.order.id, line["line_number"]), UNKNOWN)).refund += amount
+                else:
+                    nobody_sold[day, currency] += amount
+    for (day, currency), amount in nobody_sold.items():
+        if amount:
+            at(day, currency, "unallocated").refund += amount
     return {key: _only(tally.row(), _BY_CATEGORY) for key, tally in tallies.items()}

@@ -35,6 +35,8 @@ def test_the_books_say_what_was_computed_by_hand() -> None:
         "total_amount": Decimal("51.31"),
         "paid_amount": Decimal("33.46"),
         "unpaid_amount": Decimal("17.85"),
+        "known_paid_amount": Decimal("33.46"),
+        "orders_with_unknown_payment": 0,
         "refund_tax_amount": Decimal("1.90"),
         "refund_shipping_amount": Decimal("3.00"),
         "refund_total_amount": Decimal("14.90"),

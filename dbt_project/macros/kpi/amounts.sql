@@ -11,6 +11,8 @@
         sum(tax_amount) as tax_amount,
         sum(total_amount) as total_amount,
         {{ whole_sum('paid_amount') }} as paid_amount,
+        sum(known_paid_amount) as known_paid_amount,
+        sum(case when paid_amount is null then 1 else 0 end) as orders_with_unknown_payment,
         sum(costed_revenue_amount) as costed_revenue_amount,
         sum(known_cost_amount) as cost_amount,
         {{ whole_sum('net_amount_base') }} as revenue_amount_base,
@@ -73,7 +75,9 @@
     {{
         money('coalesce(refunds.refund_amount, 0) + coalesce(refunds.refund_tax_amount, 0)'
             ~ ' + coalesce(refunds.refund_shipping_amount, 0)')
-    }} as refund_total_amount
+    }} as refund_total_amount,
+    {{ money('coalesce(orders.known_paid_amount, 0)') }} as known_paid_amount,
+    coalesce(orders.orders_with_unknown_payment, 0) as orders_with_unknown_payment
 {%- endmacro %}
 
 

@@ -9,4 +9,4 @@ select
     quantity,
     amount
 from {{ ref('fct_refund_lines') }}
-where not is_order_cancelled
+where not is_order_cancelled and is_of_sold_product

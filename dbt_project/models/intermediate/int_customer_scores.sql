@@ -12,14 +12,21 @@ scored as (
     where erasures.customer_id is null
 ),
 
--- The key makes the order of equals a fixed one; amounts are ranked among customers who pay in the same currency, those
--- that are not known below all others.
+-- The key makes the order of equals a fixed one; amounts are ranked among customers who pay in the same currency. What
+-- is not known is ranked nowhere.
 fifths as (
     select
         *,
         ntile(5) over (order by last_order_date, customer_id) as recency_fifth,
         ntile(5) over (order by orders_count, customer_id) as frequency_fifth,
-        ntile(5) over (partition by currency order by net_amount nulls first, customer_id) as monetary_fifth
+        case
+            when net_amount is not null
+                then
+                    ntile(5) over (
+                        partition by currency, case when net_amount is null then 0 else 1 end
+                        order by net_amount, customer_id
+                    )
+        end as monetary_fifth
     from scored
 ),
 
@@ -64,7 +71,10 @@ select
     --   3         promising     loyal         loyal      promising
     --   2         hibernating   at_risk       at_risk    hibernating
     --   1         lost          at_risk       at_risk    lost
+    --
+    -- and unknown for whom what was bought is not known in one currency.
     case
+        when rfm_monetary is null then 'unknown'
         when orders_count = 1 and rfm_recency >= 4 then 'new'
         when orders_count > 1 and rfm_recency >= 4 and weight >= 4 then 'champions'
         when orders_count > 1 and rfm_recency >= 3 and weight >= 3 then 'loyal'

@@ -46,6 +46,10 @@ placed as (
     from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
 ),
 
+line_events as (
+    select * from {{ rows_to_build(ref('stg_order_lines'), 'order_id') }} as events
+),
+
 lines as (
     select
         event_id,
@@ -54,8 +58,72 @@ lines as (
         sum(quantity * unit_price) as gross_amount,
         sum(discount_amount) as discount_amount,
         sum(tax_amount) as tax_amount
-    from {{ rows_to_build(ref('stg_order_lines'), 'order_id') }} as events
+    from line_events
     group by event_id
+),
+
+-- Orders that several events placed. Most shops have none.
+repeated as (
+    select
+        order_id,
+        count(*) as tellings
+    from placed
+    group by order_id
+    having count(*) > 1
+),
+
+headers_told as (
+    select distinct
+        placed.order_id,
+        placed.customer_id,
+        placed.session_id,
+        placed.channel,
+        placed.campaign,
+        placed.coupon,
+        placed.device,
+        placed.country,
+        placed.currency,
+        placed.gross_amount,
+        placed.discount_amount,
+        placed.shipping_amount,
+        placed.tax_amount,
+        placed.total_amount
+    from placed
+    inner join repeated on placed.order_id = repeated.order_id
+),
+
+lines_told as (
+    select
+        line_events.order_id,
+        line_events.event_id,
+        repeated.tellings,
+        line_events.line_number,
+        line_events.product_id,
+        line_events.quantity,
+        line_events.unit_price,
+        line_events.discount_amount,
+        line_events.tax_amount,
+        count(*) as times
+    from line_events
+    inner join repeated on line_events.order_id = repeated.order_id
+    group by
+        line_events.order_id, line_events.event_id, repeated.tellings, line_events.line_number, line_events.product_id,
+        line_events.quantity, line_events.unit_price, line_events.discount_amount, line_events.tax_amount
+),
+
+-- Of these, the orders of which not every event says the same. When it happened is left out: who sends an order again
+-- may give it the time of sending.
+told_differently as (
+    select order_id
+    from headers_told
+    group by order_id
+    having count(*) > 1
+    union
+    select order_id
+    from lines_told
+    group by
+        order_id, tellings, line_number, product_id, quantity, unit_price, discount_amount, tax_amount, times
+    having count(*) < tellings
 ),
 
 orders as (
@@ -89,6 +157,8 @@ told as (
         attempts.status,
         attempts.attempted_at,
         attempts.amount,
+        attempts.amount as total_amount,
+        0 as shipping_amount,
         attempts.currency,
         orders.order_currency,
         orders.order_date
@@ -102,6 +172,9 @@ told as (
         'succeeded' as status,
         refund_tellings.issued_at as attempted_at,
         refund_tellings.amount,
+        refund_tellings.amount + refund_tellings.tax_amount + coalesce(refund_tellings.shipping_amount, 0)
+            as total_amount,
+        coalesce(refund_tellings.shipping_amount, 0) as shipping_amount,
         refund_tellings.currency,
         orders.order_currency,
         orders.order_date
@@ -132,7 +205,15 @@ in_order_currency as (
         {{
             converted('told.amount', 'told.currency', 'told.order_currency', 'told_rates.rate_to_base',
                 'order_rates.rate_to_base')
-        }} as amount
+        }} as amount,
+        {{
+            converted('told.total_amount', 'told.currency', 'told.order_currency', 'told_rates.rate_to_base',
+                'order_rates.rate_to_base')
+        }} as total_amount,
+        {{
+            converted('told.shipping_amount', 'told.currency', 'told.order_currency', 'told_rates.rate_to_base',
+                'order_rates.rate_to_base')
+        }} as shipping_amount
     from told
     left join rates as told_rates on told.currency = told_rates.currency and told.order_date = told_rates.date_day
     left join rates as order_rates
@@ -155,6 +236,8 @@ refunds as (
     select
         order_id,
         sum(amount) as known_amount,
+        sum(total_amount) as known_total_amount,
+        sum(shipping_amount) as known_shipping_amount,
         sum(case when amount is null then 1 else 0 end) as unconverted_count
     from in_order_currency
     where kind = 'refund'
@@ -252,12 +335,25 @@ select
         or placed.total_amount
         <> placed.gross_amount - placed.discount_amount + placed.shipping_amount + placed.tax_amount
         or placed.discount_amount > placed.gross_amount
-    ) as has_contradicting_amounts
+    ) as has_contradicting_amounts,
+    -- What cannot be converted is left out: what is known may be too much already.
+    (
+        coalesce(refunds.known_total_amount, 0) > placed.total_amount
+        or coalesce(refunds.known_amount, 0)
+        > placed.gross_amount - placed.discount_amount + placed.shipping_amount
+        or coalesce(refunds.known_shipping_amount, 0) > placed.shipping_amount
+        or (
+            coalesce(payments.unconverted_count, 0) = 0
+            and coalesce(refunds.known_total_amount, 0) > coalesce(payments.known_amount, 0)
+        )
+    ) as has_excess_refunds,
+    told_differently.order_id is not null as has_contradicting_tellings
 from placed
 left join lines on placed.event_id = lines.event_id
 left join payments on placed.order_id = payments.order_id
 left join progress on placed.order_id = progress.order_id
 left join refunds on placed.order_id = refunds.order_id
 left join costs on placed.order_id = costs.order_id
+left join told_differently on placed.order_id = told_differently.order_id
 left join rates on placed.currency = rates.currency and placed.order_date = rates.date_day
 where placed.telling <= 1

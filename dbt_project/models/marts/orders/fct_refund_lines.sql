@@ -34,13 +34,22 @@ touched as (
 ),
 {% endif %}
 
--- The first telling's time, as in fct_orders.
+tellings as (
+    select
+        order_id,
+        placed_at,
+        currency,
+        row_number() over (partition by order_id order by placed_at, event_id) as telling
+    from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
+),
+
 placed as (
     select
         order_id,
-        min(placed_at) as placed_at
-    from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
-    group by order_id
+        currency,
+        {{ day_in_tz('placed_at') }} as order_date
+    from tellings
+    where telling <= 1
 ),
 
 cancelled as (
@@ -65,6 +74,7 @@ numbered_sales as (
         order_line_id,
         order_id,
         line_number,
+        product_id,
         category,
         row_number() over (partition by order_id, line_number order by category, order_line_id) as candidate
     from {{ rows_to_build(ref('fct_order_lines'), 'order_id') }} as events
@@ -73,29 +83,65 @@ numbered_sales as (
 sales as (
     select * from numbered_sales
     where candidate <= 1
+),
+
+products_sold as (
+    select distinct
+        order_id,
+        product_id
+    from numbered_sales
+),
+
+standing as (
+    select
+        lines.*,
+        refunds.currency,
+        refunds.reason,
+        placed.currency as order_currency,
+        placed.order_date
+    from lines
+    inner join refunds on lines.event_id = refunds.event_id
+    inner join placed on lines.order_id = placed.order_id
+    where refunds.telling <= 1
+),
+
+days_of_rates as (
+    {{ days_to_convert('standing') }}
+),
+
+rates as (
+    {{ exchange_rates_on('days_of_rates') }}
 )
 
 select
-    {{ surrogate_key(['lines.order_id', 'lines.refund_id', 'lines.line_position']) }} as refund_line_id,
-    {{ surrogate_key(['lines.order_id', 'lines.refund_id']) }} as order_refund_id,
-    lines.refund_id,
-    lines.order_id,
-    lines.line_position,
-    lines.line_number,
+    {{ surrogate_key(['standing.order_id', 'standing.refund_id', 'standing.line_position']) }} as refund_line_id,
+    {{ surrogate_key(['standing.order_id', 'standing.refund_id']) }} as order_refund_id,
+    standing.refund_id,
+    standing.order_id,
+    standing.line_position,
+    standing.line_number,
     sales.order_line_id,
-    lines.product_id,
+    standing.product_id,
     coalesce(sales.category, 'unknown') as category,
-    lines.issued_at as refunded_at,
-    {{ day_in_tz('lines.issued_at') }} as refund_date,
-    {{ day_in_tz('placed.placed_at') }} as order_date,
-    lines.quantity,
-    lines.amount,
-    refunds.currency,
-    refunds.reason,
-    cancelled.order_id is not null as is_order_cancelled
-from lines
-inner join refunds on lines.event_id = refunds.event_id
-inner join placed on lines.order_id = placed.order_id
-left join cancelled on lines.order_id = cancelled.order_id
-left join sales on lines.order_id = sales.order_id and lines.line_number = sales.line_number
-where refunds.telling <= 1
+    standing.issued_at as refunded_at,
+    {{ day_in_tz('standing.issued_at') }} as refund_date,
+    standing.order_date,
+    standing.quantity,
+    standing.amount,
+    standing.currency,
+    standing.reason,
+    cancelled.order_id is not null as is_order_cancelled,
+    standing.order_currency,
+    {{
+        money(converted('standing.amount', 'standing.currency', 'standing.order_currency', 'rates.rate_to_base',
+            'order_rates.rate_to_base'))
+    }} as amount_in_order_currency,
+    products_sold.order_id is not null as is_of_sold_product
+from standing
+left join cancelled on standing.order_id = cancelled.order_id
+left join sales on standing.order_id = sales.order_id and standing.line_number = sales.line_number
+left join products_sold
+    on standing.order_id = products_sold.order_id and standing.product_id = products_sold.product_id
+left join rates on standing.currency = rates.currency and standing.order_date = rates.date_day
+left join rates as order_rates
+    on standing.order_currency = order_rates.currency and standing.order_date = order_rates.date_day
