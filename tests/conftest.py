@@ -31,8 +31,8 @@ from tests.support.ports import claim
 from tests.support.real_kafka import remove_topics
 from tests.support.suites import SUITES, SuiteSummary, required
 
-# Fixtures of a whole stack.
-_STACKS = {"airflow", "tiny", "standing", "demo"}
+# Fixtures of a whole stack, and the group of tests that have it.
+_STACKS = {"demo": "demo", "standing": "stack", "airflow": "stack", "tiny": "stack"}
 
 # A developer's own stack or shell must not leak into the tests.
 for _name in [name for name in os.environ if name.startswith("SHOP_") and not name.startswith("SHOP_TEST_")]:
@@ -177,12 +177,13 @@ def _file(item: pytest.Item) -> str:
 
 
 def _group(item: pytest.Item) -> str:
-    """Return what has to run in one process: a file, and all that starts a whole stack.
+    """Return what has to run in one process: a file, and all that starts a stack beside others.
 
     A stack that stands takes a quarter of a core whether anybody uses it or not: one after the other, each stands for a
-    shorter time.
+    shorter time. The demo is apart, because all of them in one process would last longer than everything else together.
     """
-    return "stack" if _STACKS.intersection(getattr(item, "fixturenames", ())) else _file(item)
+    fixtures = getattr(item, "fixturenames", ())
+    return next((group for name, group in _STACKS.items() if name in fixtures), _file(item))
 
 
 @pytest.fixture(autouse=True)

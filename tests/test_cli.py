@@ -89,9 +89,13 @@ def test_every_command_has_help(command):
     assert done.returncode == 0 and "Usage" in done.stdout
 
 
-def test_status_of_nothing_says_what_is_away_and_exits_1(tmp_path):
-    done = shop("status", "--json", SHOP_DATA_DIR=str(tmp_path), SHOP_PG_PORT=str(any_free()))
+def test_status_of_nothing_says_what_is_away_and_exits_1_and_loads_no_dagster(tmp_path):
+    """Dagster in it would double what each `shop status` takes."""
+    nowhere = {"SHOP_DATA_DIR": str(tmp_path), "SHOP_PG_PORT": str(any_free())}
+    done = shop("status", "--json", **nowhere, PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 1 and "PostgreSQL at" in done.stdout and "Traceback" not in done.stderr
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "shop_platform" in loaded and loaded & {"dagster", "dbt", "numpy", "faker", "dash"} == set()
 
 
 def test_a_command_loads_nothing_that_it_does_not_need():

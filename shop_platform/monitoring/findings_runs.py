@@ -12,7 +12,7 @@ import psycopg
 from shop_platform.monitoring import incident as kinds
 from shop_platform.monitoring.incident import CRITICAL, Incident, key
 from shop_platform.orchestration import names
-from shop_platform.orchestration.run_events import INTERRUPTED
+from shop_platform.orchestration.text import INTERRUPTED
 from shop_platform.refresh.attempts import CHECK as REFRESHED
 
 Connection = psycopg.Connection[Any]

@@ -9,15 +9,13 @@ from typing import Any
 
 import dagster as dg
 
-from shop_platform.orchestration.text import JUDGED_AT, first_line
+from shop_platform.orchestration.text import INTERRUPTED, JUDGED_AT, first_line
 
 _PAGE = 500
 # dagster-dbt's names for what dbt and the daily job's look at the table say; ``rows`` is the ingestion's.
 _SECONDS, _ROWS = "Execution Duration", ("dagster/row_count", "rows")
 
 
-INTERRUPTED = "it was interrupted: its process was told to end"
-"""The reason of a run that was cut off, by the end of the stack or of its code server."""
 _INTERRUPTION = dg.DagsterExecutionInterruptedError.__name__
 
 

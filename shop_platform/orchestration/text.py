@@ -1,9 +1,11 @@
-"""Make one line of a long error, and sentences of times."""
+"""Make one line of a long error, and sentences of times; imports no Dagster, which takes seconds to load."""
 
 from __future__ import annotations
 
 import datetime as dt
 
+INTERRUPTED = "it was interrupted: its process was told to end"
+"""The reason of a run that was cut off, by the end of the stack or of its code server."""
 JUDGED_AT = "judged_at"
 """The metadata of a result that is repeated: when it was found."""
 _AGAIN = " (Judged "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dbt.contracts.graph.semantic_manifest import SemanticManifest
 
 from shop_platform.local.postgres import EmbeddedPostgres
 from shop_platform.operations import glossary
-from shop_platform.operations.dbt import run_dbt
 from tests.conftest import _drop, _new_warehouse
 from tests.dbt import events as e
 from tests.dbt import events_orders as o
@@ -60,48 +61,88 @@ _FROM_RAW = """
 """
 
 
-def _mf(shop: Shop, *arguments: str, refused: bool = False) -> str:
-    """Run MetricFlow against the shop's warehouse with the manifest that its project was parsed to."""
-    # It looks for the manifest below the project and nowhere else.
-    project = shop.dbt.target / "for_metricflow"
-    if not project.exists():
-        run_dbt(shop.settings, ["parse"], target_path=shop.dbt.target)
-        project.mkdir()
+class MetricFlow:
+    """The command `mf` on a shop's warehouse, with the manifest of its project.
+
+    Loading it takes four seconds: one process loads it once and forks for each command.
+    """
+
+    _FORKS = """
+import json, os, sys
+from dbt_metricflow.cli.main import cli
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        told = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(told, 1), os.dup2(told, 2)
+        cli(asked["arguments"], prog_name="mf")
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+    def __init__(self, shop: Shop) -> None:
+        self._folder = shop.dbt.target / "for_metricflow"
+        # It looks for the manifest below the project and nowhere else.
+        self._folder.mkdir(parents=True)
         for entry in PROJECT.iterdir():
             if entry.name not in {"target", "logs"}:
-                (project / entry.name).symlink_to(entry)
-        (project / "target").symlink_to(shop.dbt.target)
-    environment = os.environ | shop.settings.process_environment()
-    environment |= {"DBT_PROJECT_DIR": str(project), "DBT_PROFILES_DIR": str(project)}
-    environment |= {"DBT_LOG_PATH": str(shop.dbt.target), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "NO_COLOR": "1"}
-    done = subprocess.run(
-        [Path(sys.executable).parent / "mf", *arguments],
-        env=environment,
-        cwd=shop.dbt.target,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode != 0) is refused, done.stdout + done.stderr
-    return done.stdout + done.stderr
+                (self._folder / entry.name).symlink_to(entry)
+        (self._folder / "target").mkdir()
+        SemanticManifest(shop.dbt.manifest).write_json_to_file(str(self._folder / "target" / "semantic_manifest.json"))
+        environment = os.environ | shop.settings.process_environment()
+        environment |= {"DBT_PROJECT_DIR": str(self._folder), "DBT_PROFILES_DIR": str(self._folder)}
+        environment |= {"DBT_LOG_PATH": str(shop.dbt.target), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+        self._how: dict[str, Any] = {"env": environment | {"NO_COLOR": "1"}, "cwd": shop.dbt.target, "text": True}
+        self._process: subprocess.Popen[str] | None = None
+
+    def started(self, *arguments: str) -> str:
+        """Return what the program says."""
+        program = Path(sys.executable).parent / "mf"
+        done = subprocess.run([program, *arguments], capture_output=True, check=False, **self._how)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def __call__(self, *arguments: str, refused: bool = False) -> str:
+        """Return what the command says."""
+        if self._process is None:
+            command = [sys.executable, "-c", self._FORKS]
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **self._how)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        output = self._folder / "output"
+        self._process.stdin.write(json.dumps({"arguments": arguments, "output": str(output)}) + "\n")
+        self._process.stdin.flush()
+        code, said = int(self._process.stdout.readline()), output.read_text()
+        assert (code != 0) is refused, said
+        return said
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def mf(_shop: Shop) -> Iterator[MetricFlow]:
+    made = MetricFlow(_shop)
+    yield made
+    made.close()
 
 
 def _metrics(shop: Shop) -> list[str]:
     """Return the metrics that people ask for, and not what those are made of."""
-    assert shop.dbt.manifest is not None
     every = shop.dbt.manifest.metrics.values()
     return sorted(metric.name for metric in every if not metric.config.meta.get("internal"))
 
 
 def _asked(
-    shop: Shop, folder: Path, metrics: list[str], *group_by: str, where: str | None = None
+    mf: MetricFlow, folder: Path, metrics: list[str], *group_by: str, where: str | None = None
 ) -> dict[tuple[str, ...], dict[str, Any]]:
     """Return what the semantic layer answers, by the group's values."""
     path = folder / "answer.csv"
     path.unlink(missing_ok=True)
     grouped = ("--group-by", ",".join(group_by)) if group_by else ()
     filtered = ("--where", where) if where else ()
-    _mf(shop, "query", "--metrics", ",".join(metrics), *grouped, *filtered, "--csv", str(path))
+    mf("query", "--metrics", ",".join(metrics), *grouped, *filtered, "--csv", str(path))
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {
@@ -165,21 +206,23 @@ def busy_shop(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPa
     _drop(warehouse)
 
 
-def test_the_semantic_layer_fits_the_warehouse(busy_shop: Shop) -> None:
-    assert "ERRORS: 0" in _mf(busy_shop, "validate-configs", "--show-all").upper()
-    shown = _mf(busy_shop, "list", "dimensions", "--metrics", "net_amount,paid_amount,orders_count,refund_total_amount")
+def test_the_semantic_layer_fits_the_warehouse(busy_shop: Shop, mf: MetricFlow) -> None:
+    assert "ERRORS: 0" in mf.started("validate-configs", "--show-all").upper()
+    shown = mf("list", "dimensions", "--metrics", "net_amount,paid_amount,orders_count,refund_total_amount")
     for name in ("channel_name", "country_code", "currency_code", "device_class"):
         assert f"order__{name}" in shown
 
 
-def test_every_metric_equals_the_daily_kpi_of_its_name_or_a_query_of_its_own(busy_shop: Shop, tmp_path: Path) -> None:
+def test_every_metric_equals_the_daily_kpi_of_its_name_or_a_query_of_its_own(
+    busy_shop: Shop, mf: MetricFlow, tmp_path: Path
+) -> None:
     columns = _columns(busy_shop, "kpi_daily")
     every = _metrics(busy_shop)
     metrics = [name for name in every if name in columns]
     assert columns - set(metrics) <= {"kpi_daily_id", "date_day", "currency", "new_customer_orders"}
     assert set(every) - columns == _INDEPENDENT.keys()
 
-    asked = _asked(busy_shop, tmp_path, every, "metric_time__day", "currency")
+    asked = _asked(mf, tmp_path, every, "metric_time__day", "currency")
 
     published = _published(busy_shop, "kpi_daily", "date_day, currency", metrics)
     assert published["2026-10-22", "XXX"]["net_amount_base"] is None
@@ -192,15 +235,15 @@ def test_every_metric_equals_the_daily_kpi_of_its_name_or_a_query_of_its_own(bus
         assert not any(row[name] for key, row in asked.items() if key not in expected), name
 
 
-def test_a_split_by_a_dimension_equals_the_roll_up_by_it(busy_shop: Shop, tmp_path: Path) -> None:
+def test_a_split_by_a_dimension_equals_the_roll_up_by_it(busy_shop: Shop, mf: MetricFlow, tmp_path: Path) -> None:
     split = _columns(busy_shop, "kpi_daily_by_channel")
     # Whose first order it is, is told of orders: there the channel is the order's dimension.
     metrics = [name for name in _metrics(busy_shop) if name in split - {"new_customers"}]
     published = _published(busy_shop, "kpi_daily_by_channel", "date_day, currency, channel", metrics)
-    _compare(_asked(busy_shop, tmp_path, metrics, "metric_time__day", "currency", "channel"), published)
+    _compare(_asked(mf, tmp_path, metrics, "metric_time__day", "currency", "channel"), published)
 
     new = busy_shop.rows("select channel, sum(new_customers) from marts.kpi_daily_by_channel group by 1")
-    asked = _asked(busy_shop, tmp_path, ["new_customers"], "order__channel_name")
+    asked = _asked(mf, tmp_path, ["new_customers"], "order__channel_name")
     _compare(asked, {(channel,): {"new_customers": figure} for channel, figure in new if figure} | {
         key: {"new_customers": 0} for key, row in asked.items() if not row["new_customers"]
     })  # fmt: skip
@@ -210,10 +253,10 @@ def test_a_split_by_a_dimension_equals_the_roll_up_by_it(busy_shop: Shop, tmp_pa
 _NOT_ADDED = {"customers_count", "margin_rate", "cost_coverage", "new_customers"}
 
 
-def test_splits_by_country_and_by_device_equal_their_roll_ups(busy_shop: Shop, tmp_path: Path) -> None:
+def test_splits_by_country_and_by_device_equal_their_roll_ups(busy_shop: Shop, mf: MetricFlow, tmp_path: Path) -> None:
     split = _columns(busy_shop, "kpi_daily_by_country") & _columns(busy_shop, "kpi_daily_by_device")
     metrics = [name for name in _metrics(busy_shop) if name in split - _NOT_ADDED]
-    asked = _asked(busy_shop, tmp_path, metrics, "metric_time__day", "currency", "country", "device")
+    asked = _asked(mf, tmp_path, metrics, "metric_time__day", "currency", "country", "device")
     for place, dimension in ((2, "country"), (3, "device")):
         keys = f"date_day, currency, {dimension}"
         published = _published(busy_shop, f"kpi_daily_by_{dimension}", keys, metrics)
@@ -231,17 +274,17 @@ def _added(rows: list[dict[str, Any]], published: dict[str, Any]) -> dict[str, A
     return {name: None if name in unknown else sum(filter(None, figures)) for name, figures in told.items()}
 
 
-def test_amounts_of_several_currencies_are_not_added(busy_shop: Shop, tmp_path: Path) -> None:
+def test_amounts_of_several_currencies_are_not_added(busy_shop: Shop, mf: MetricFlow, tmp_path: Path) -> None:
     asked = ("--metrics", "net_amount,average_order_value", "--group-by", "metric_time__day")
-    assert "cannot be added: group by currency" in _mf(busy_shop, "query", *asked, refused=True)
+    assert "cannot be added: group by currency" in mf("query", *asked, refused=True)
     one = "{{ Dimension('order__currency_code') }} = 'EUR'"
     sums = busy_shop.one("select sum(net_amount) as net, sum(total_amount) as total from marts.kpi_daily"
                          " where currency = 'EUR'")  # fmt: skip
-    assert _asked(busy_shop, tmp_path, ["net_amount", "total_amount"], where=one) == {
+    assert _asked(mf, tmp_path, ["net_amount", "total_amount"], where=one) == {
         (): {"net_amount": sums["net"], "total_amount": sums["total"]}
     }
     # An amount without a rate is not nothing.
-    assert _asked(busy_shop, tmp_path, ["net_amount_base", "refund_amount_base"])[()]["net_amount_base"] is None
+    assert _asked(mf, tmp_path, ["net_amount_base", "refund_amount_base"])[()]["net_amount_base"] is None
 
 
 def test_no_metric_is_without_a_definition_or_an_owner_and_parts_are_not_in_the_glossary(_shop: Shop) -> None:

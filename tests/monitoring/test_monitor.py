@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from shop_platform.monitoring.service import Monitor
-from shop_platform.orchestration.run_events import INTERRUPTED
+from shop_platform.orchestration.text import INTERRUPTED
 from shop_platform.settings import load
 from tests.support.waiting import eventually
 

@@ -89,7 +89,7 @@ class PagesOfTheClone:
                 terminal = terminal or Terminal(self.folder, {**self.environment, "PATH": path})
                 words = self._filled(command)
                 if how.role:
-                    words = f"psql -v ON_ERROR_STOP=1 -d {shlex.quote(self._address(how.role))} -c {shlex.quote(words)}"
+                    words = f"psql -v ON_ERROR_STOP=1 -d {shlex.quote(self.address(how.role))} -c {shlex.quote(words)}"
                 code, said = terminal.type(words, how.answer)
                 well = code in how.codes and self._filled(how.says) in said and "Traceback" not in said
                 assert well, f"{name}: {command} ended with {code}:\n{said}"
@@ -111,7 +111,7 @@ class PagesOfTheClone:
             "unknown_version": page_view(2, type="shop.web.page_viewed.v99"),
             "not_json": "<html><body>502 Bad Gateway</body></html>",
         }
-        known = load(data_dir=self.folder / ".shop", kafka_bootstrap=self._known["SHOP_KAFKA_BOOTSTRAP"])
+        known = load(data_dir=self.folder / ".shop", kafka_bootstrap=self.known["SHOP_KAFKA_BOOTSTRAP"])
         producer, ids = LedgerProducer(known, "letters"), {kind: str(uuid.uuid4()) for kind in letters}
         for kind, letter in letters.items():
             if isinstance(letter, dict):
@@ -120,7 +120,7 @@ class PagesOfTheClone:
             producer.send_raw("shop.web", value.encode(), ids[kind])
         producer.flush()
         query = "select event_id::text, dead_letter_id from ops.dead_letters where event_id::text = any(%s)"
-        with psycopg.connect(self._address("transform"), autocommit=True) as connection:
+        with psycopg.connect(self.address("transform"), autocommit=True) as connection:
             eventually(lambda: len(connection.execute(query, [list(ids.values())]).fetchall()) == len(ids))
             found: dict[str, Any] = dict(connection.execute(query, [list(ids.values())]).fetchall())
         number = {kind: str(found[ids[kind]]) for kind in ids}
@@ -138,7 +138,7 @@ class PagesOfTheClone:
 
     def of_a_failing_check(self) -> None:
         """What is said of a check that fails, and of a model's file that was changed over it."""
-        with psycopg.connect(self._address("transform"), autocommit=True) as connection:
+        with psycopg.connect(self.address("transform"), autocommit=True) as connection:
             wrong = f"update marts.{_MART} set active_customers = active_customers - %s where month_number = 0"
             connection.execute(wrong, [1])
             file = self.folder / "dbt_project" / "models" / "marts" / _YML
@@ -155,12 +155,13 @@ class PagesOfTheClone:
         return text
 
     @property
-    def _known(self) -> dict[str, str]:
+    def known(self) -> dict[str, str]:
         """What the running stack tells those in other terminals."""
         return {name: value or "" for name, value in dotenv_values(self.folder / ".shop" / "stack.env").items()}
 
-    def _address(self, role: str) -> str:
-        known = self._known
+    def address(self, role: str) -> str:
+        """Return how to connect to the running stack's warehouse as ``role``."""
+        known = self.known
         return psycopg.conninfo.make_conninfo(
             host=known["SHOP_PG_HOST"],
             port=known["SHOP_PG_PORT"],
@@ -171,5 +172,5 @@ class PagesOfTheClone:
 
     def _description(self) -> str:
         body = {"query": _DESCRIPTION, "variables": {"key": {"path": ["marts", _MART]}}}
-        answer = httpx.post(f"{self._known['SHOP_DAGSTER_URL']}/graphql", json=body, timeout=60).json()
+        answer = httpx.post(f"{self.known['SHOP_DAGSTER_URL']}/graphql", json=body, timeout=60).json()
         return str(answer["data"]["assetNodeOrError"]["description"])

@@ -26,6 +26,7 @@ from tests.conftest import _drop, _new_warehouse
 from tests.orchestration.dagster_ui import at_rest, orders
 from tests.orchestration.graph import build_all, whole
 from tests.orchestration.shop_day import shop_day
+from tests.support.broken import pytest_runtest_makereport, pytest_runtest_setup, why_broken  # noqa: F401
 from tests.support.events import LedgerProducer
 from tests.support.waiting import eventually, without_limits
 
@@ -97,7 +98,9 @@ def whole_platform(postgres_server: Any, folder: Path) -> Iterator[Platform]:
 
 
 @pytest.fixture(scope="package")
-def standing(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def standing(
+    request: pytest.FixtureRequest, postgres_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
     """The scenario `standing`: a platform that nobody told anything, and that one day of a shop has gone through.
 
     The events of `shop_day(1)` are produced; Dagster's sensors see them, ingest them and build every mart; then
@@ -113,6 +116,8 @@ def standing(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> 
             eventually(lambda: "ord_1" in orders(made.settings))
             eventually(lambda: at_rest(made.settings))
             yield made
+            if why_broken(request.session):
+                return
             eventually(lambda: at_rest(made.settings))
             verified = wait_for_run(made.settings, launch_job(made.settings, names.JOB_VERIFY))
             assert verified.succeeded, verified
