@@ -29,7 +29,11 @@ def attribute(value: bytes | None, headers: list[tuple[str, bytes | None]] | Non
 
     An id that names nothing (:data:`NIL_ID`) is none: many messages would be known by it.
     """
-    named = {name: content for name, content in headers or [] if name in {ID_HEADER, TIME_HEADER}}
+    named: dict[str, bytes | None] = {}
+    for name, content in headers or []:
+        if name in {ID_HEADER, TIME_HEADER}:
+            # Two that contradict each other attribute nothing.
+            named[name] = content if named.get(name, content) == content else b""
     body: dict[str, object] = {}
     try:
         document = msgspec.json.decode(value or b"")

@@ -33,7 +33,7 @@ def _decimals_sentence(path: str, amount: str, currency: str) -> str:
     decimals = minor_units(currency)
     has = {0: "no decimals", 2: "two decimals", 3: "three decimals", 4: "four decimals"}[decimals]
     also = " (two that are zero are taken too)" if not decimals else ""
-    return f"`{path.rpartition('.')[2]}` is '{amount}', but {currency} has {has}{also}"
+    return f"`{path}` is '{amount}', but {currency} has {has}{also}"
 
 
 def _parts(amount: str, path: str, currency: str) -> int:
@@ -74,10 +74,14 @@ def _order_placed(data: Any) -> Fault | None:
         if off > gross:
             return Fault(
                 f"lines[{place}].discount",
-                f"`discount` of the line is '{_text(off)}', more than its quantity x unit price '{_text(gross)}'",
+                f"`lines[{place}].discount` is '{_text(off)}', more than its quantity x unit price '{_text(gross)}'",
             )
         if line.line_number in numbers:
-            return Fault(f"lines[{place}].line_number", f"`line_number` {line.line_number} stands twice in the order")
+            return Fault(
+                f"lines[{place}].line_number",
+                f"`lines[{place}].line_number` is '{line.line_number}',"
+                " as that of an earlier line; number each line once",
+            )
         numbers.add(line.line_number)
         subtotal += gross
         discount += off

@@ -10,20 +10,34 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shop_platform.events.consistency import Fault, contradiction_of
-from shop_platform.events.envelope import MAX_ID, MAX_MESSAGE_BYTES, NIL_ID, Envelope, Event
+from shop_platform.events.envelope import JSON_TYPE, MAX_ID, MAX_MESSAGE_BYTES, NIL_ID, Envelope, Event
 from shop_platform.events.faults import ContractViolation, ErrorClass
-from shop_platform.events.modes import BATCH_SENTENCE, Headers, is_batch, structured
+from shop_platform.events.modes import (
+    BATCH_SENTENCE,
+    Headers,
+    content_type,
+    is_batch,
+    refuse_contradicting_headers,
+    structured,
+)
 from shop_platform.events.personal import Treatment, treatment
+from shop_platform.events.places import quote
 from shop_platform.events.quick import QuickCheck, join, quick_check
 from shop_platform.events.registry import TOPICS, Topic
-from shop_platform.events.sentences import sentence
+from shop_platform.events.sentences import charset_of, charset_sentence
+from shop_platform.events.strict import (
+    read_data,
+    read_envelope,
+    refuse_forbidden_characters,
+    refuse_no_json,
+    refuse_what_stands_twice,
+    tells_data_twice,
+)
+from shop_platform.events.twice import Quotes, has_each_name_once, quotes_of
 from shop_platform.events.vocabulary import Payload
 
 __all__ = ["CONTRACT", "Contract", "ContractViolation", "ErrorClass", "Event", "decode"]
 
-_PATH = re.compile(r" - at `(.+)`$")
-# An odd number of backslashes before u0000; two of them are a backslash itself.
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _FAMILY = re.compile(r"^(.+)\.v([1-9][0-9]*)$")
 # A day less than Python's calendar on both sides: the business day of a time zone may be the one before or after.
 _FIRST = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
@@ -34,17 +48,21 @@ AHEAD = dt.timedelta(days=1)
 """How far a producer's clock may run ahead, unless settings say otherwise."""
 _HIGHEST_ID = MAX_ID.int
 
-_decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_quickly = msgspec.json.Decoder(Event).decode
 _MAX_SOURCES = 1000
+_QUOTE = ord('"')
+# Of the envelope: two around each name, two around each value but `data`.
+_QUOTES = quotes_of(Envelope).always
 
 
 class _Reader(NamedTuple):
     """How one event type of one topic is read."""
 
+    payload: type[Payload]
     decode: Callable[[msgspec.Raw], Payload]
     subject_field: str
     quick: QuickCheck | None
+    quotes: Quotes
     contradiction: Callable[[Any], Fault | None] | None
 
 
@@ -64,9 +82,11 @@ class Contract:
         self._readers = {
             topic.name: {
                 kind.name: _Reader(
+                    kind.payload,
                     msgspec.json.Decoder(kind.payload).decode,
                     kind.subject_field,
                     quick_check(kind.payload, kind.subject_field),
+                    quotes_of(kind.payload),
                     contradiction_of(kind.payload),
                 )
                 for kind in topic.event_types
@@ -105,9 +125,19 @@ class Contract:
 
         Raises :class:`ContractViolation`: what is wrong with the event, or ``violation`` when the mode is another one.
         """
+        charset = charset_of(content_type(headers) or "")
         composed = structured(value, headers)
         if composed is not None:
+            refuse_contradicting_headers(headers)
+            if charset is not None:
+                raise ContractViolation(
+                    ErrorClass.ENVELOPE_INVALID, charset_sentence("datacontenttype", charset), "$.datacontenttype"
+                ) from None
+            refuse_no_json(value)
             return self.decode(composed, topic)
+        if charset is not None and violation.error_class is ErrorClass.NOT_UTF8:
+            told = charset_sentence("content-type", charset)
+            raise ContractViolation(ErrorClass.NOT_UTF8, f"{violation}; {told}") from None
         if is_batch(value, headers):
             raise ContractViolation(ErrorClass.ENVELOPE_INVALID, BATCH_SENTENCE, "$") from None
         raise violation
@@ -115,7 +145,7 @@ class Contract:
     def decoder(self, topic: str) -> Callable[[bytes | None], Event]:
         """Return :meth:`decode` for one topic, for many messages that are read now."""
         quick = {
-            name: (*reader.quick, reader.contradiction)
+            name: (*reader.quick, _QUOTES + reader.quotes.always, reader.quotes.further, reader.contradiction)
             for name, reader in self._readers.get(topic, _NO_READERS).items()
             if reader.quick
         }
@@ -128,19 +158,26 @@ class Contract:
                     event = _decode_quickly(value)
                     check = quick.get(event.type)
                     if check is not None and event.source in sources:
-                        decode_data, strings_of, fits, judged, contradiction = check
+                        decode_data, strings_of, fits, judged, quotes, further, contradiction = check
                         data = decode_data(event.data)
                         strings = strings_of(data)
                         if (
                             strings[0] == event.subject
                             and fits(join(strings))
                             and (judged or contradiction is None or contradiction(data) is None)
-                            and event.datacontenttype == "application/json"
+                            and event.datacontenttype == JSON_TYPE
                             and 0 < event.id.int < _HIGHEST_ID
                             and earliest <= event.time <= latest
+                            and (
+                                value.count(_QUOTE)
+                                == (quotes if further is None else quotes + further(data))
+                                # The decoder puts this very text where the field is left out.
+                                + (0 if event.datacontenttype is JSON_TYPE else 4)
+                                or _has_each_name_once(value)
+                            )
                         ):
                             if b"\\" in value:  # one character is looked for many times faster than two
-                                _refuse_forbidden_characters(bytes(event.data).decode(), event.type)
+                                refuse_forbidden_characters(bytes(event.data).decode(), event.type)
                             return event
                 except (msgspec.DecodeError, RecursionError):
                     pass
@@ -156,7 +193,8 @@ class Contract:
 
     def _decode_strictly(self, value: bytes | None, topic: str) -> Event:
         """Decode by the contract's own types, which say what is wrong and where."""
-        envelope = _envelope(value)
+        envelope = read_envelope(value)
+        assert value is not None
         name = envelope.type
         if envelope.id in {NIL_ID, MAX_ID}:
             raise ContractViolation(
@@ -168,7 +206,9 @@ class Contract:
         reader = self._readers.get(topic, _NO_READERS).get(name)
         if reader is None:
             raise self._not_of(topic, name)
-        payload = _payload(reader, envelope)
+        payload = read_data(reader.decode, reader.payload, envelope, value)
+        if not _has_each_name_once(value):
+            refuse_what_stands_twice(value, name)
         about = getattr(payload, reader.subject_field)
         if about != envelope.subject:
             raise ContractViolation(
@@ -180,11 +220,10 @@ class Contract:
         fault = reader.contradiction(payload) if reader.contradiction else None
         if fault is not None:
             raise ContractViolation(ErrorClass.DATA_INVALID, fault.sentence, f"$.data.{fault.path}", name)
-        _refuse_forbidden_characters(bytes(envelope.data).decode(), name)
+        refuse_forbidden_characters(bytes(envelope.data).decode(), name)
         self._refuse_implausible_time(envelope)
         if len(self._sources) < _MAX_SOURCES:
             self._sources.add(envelope.source)
-        assert value is not None
         return _decode_quickly(value)
 
     def _refuse_implausible_time(self, envelope: Envelope) -> None:
@@ -199,7 +238,7 @@ class Contract:
             return
         raise ContractViolation(
             ErrorClass.TIME_IMPLAUSIBLE,
-            f"`time` is '{envelope.time.isoformat()}', {bound}; is the producer's clock right?",
+            f"`time` is '{envelope.time.isoformat()}', {bound}; is the clock of the producer right?",
             "$.time",
             envelope.type,
         )
@@ -221,59 +260,15 @@ class Contract:
                 name[:200],
             )
         return ContractViolation(
-            ErrorClass.UNKNOWN_TYPE, f"type '{name[:200]}' is not in the contract", "$.type", name[:200]
+            ErrorClass.UNKNOWN_TYPE, f"type {quote(name)} is not in the contract", "$.type", name[:200]
         )
+
+
+def _has_each_name_once(value: bytes) -> bool:
+    """Tell whether each name stands once in an event, and its data once; in doubt it says no."""
+    return not tells_data_twice(value) and has_each_name_once(value)
 
 
 _NO_READERS: dict[str, _Reader] = {}
 CONTRACT = Contract()
 decode = CONTRACT.decode
-
-
-def _envelope(value: bytes | None) -> Envelope:
-    if not value:
-        raise ContractViolation(ErrorClass.EMPTY, "the message has no value")
-    if len(value) > MAX_MESSAGE_BYTES:
-        raise ContractViolation(
-            ErrorClass.TOO_LARGE, f"the message has {len(value)} bytes, more than {MAX_MESSAGE_BYTES}"
-        )
-    try:
-        value.decode()  # skipped (unknown) fields are not checked by the decoder, but PostgreSQL refuses them
-    except UnicodeDecodeError as error:
-        raise ContractViolation(ErrorClass.NOT_UTF8, f"invalid UTF-8 at byte {error.start}") from None
-    try:
-        return _decode_envelope(value)
-    except msgspec.ValidationError as error:
-        raise _violation(ErrorClass.ENVELOPE_INVALID, error) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ContractViolation(ErrorClass.NOT_JSON, f"not a JSON document: {error}") from None
-
-
-def _payload(reader: _Reader, envelope: Envelope) -> Payload:
-    try:
-        return reader.decode(envelope.data)
-    except msgspec.ValidationError as error:
-        raise _violation(ErrorClass.DATA_INVALID, error, "$.data", envelope.type) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ContractViolation(
-            ErrorClass.NOT_JSON, f"data is not a JSON document: {error}", "$.data", envelope.type
-        ) from None
-
-
-def _violation(
-    error_class: ErrorClass, error: msgspec.ValidationError, prefix: str = "$", event_type: str | None = None
-) -> ContractViolation:
-    match = _PATH.search(str(error))
-    path = match[1].replace("$", prefix, 1) if match else prefix
-    return ContractViolation(error_class, sentence(_PATH.sub("", str(error)), path), path, event_type)
-
-
-def _refuse_forbidden_characters(data: str, event_type: str) -> None:
-    """Refuse what JSON may escape and PostgreSQL cannot store: NUL (the decoder refuses halves of surrogate pairs).
-
-    Looked for in the text: a document that the decoder accepts may be too deep, or its numbers too long, for json.
-    """
-    if "\\u0000" in data and _NUL.search(data):
-        raise ContractViolation(
-            ErrorClass.FORBIDDEN_CHARACTER, "a string holds the NUL character (\\u0000)", "$.data", event_type
-        )

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from shop_platform.events.envelope import CONTENT_TYPE
+from shop_platform.events.faults import ContractViolation, ErrorClass
+from shop_platform.events.places import quote
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -30,8 +32,8 @@ def structured(value: bytes | None, headers: Headers) -> bytes | None:
     is left out, so that the contract says which one is missing.
     """
     named = _by_name(headers)
-    content_type = _text(named.get(_CONTENT_TYPE_HEADER))
-    if content_type is not None and content_type.lower().startswith(("application/cloudevents+", _BATCH)):
+    media_type = _text(named.get(_CONTENT_TYPE_HEADER))
+    if media_type is not None and media_type.lower().startswith(("application/cloudevents+", _BATCH)):
         return None
     if not value or not all(named.get(mark) is not None for mark in _MARKS) or _has_attributes(value):
         return None
@@ -43,21 +45,41 @@ def structured(value: bytes | None, headers: Headers) -> bytes | None:
         and name not in {"ce_data", "ce_datacontenttype"}
         and (text := _text(content)) is not None
     ]
-    if content_type is not None:
-        parts.append(b'"datacontenttype":' + _encode(content_type))
+    if media_type is not None:
+        parts.append(b'"datacontenttype":' + _encode(media_type))
     return b"{" + b",".join([*parts, b'"data":' + value]) + b"}"
 
 
 def is_batch(value: bytes | None, headers: Headers) -> bool:
     """Tell whether a message is in batched mode: several events as one JSON array."""
-    content_type = _text(_by_name(headers).get(_CONTENT_TYPE_HEADER))
-    if content_type is not None and content_type.lower().startswith(_BATCH):
+    media_type = content_type(headers)
+    if media_type is not None and media_type.lower().startswith(_BATCH):
         return True
     return b'"specversion"' in (value or b"") and (value or b"").lstrip()[:1] == b"["
 
 
+def content_type(headers: Headers) -> str | None:
+    """Return the content type that the headers name."""
+    return _text(_by_name(headers).get(_CONTENT_TYPE_HEADER))
+
+
+def refuse_contradicting_headers(headers: Headers) -> None:
+    """Refuse an attribute that two headers tell differently. One that is merely repeated says the same."""
+    seen: dict[str, bytes | None] = {}
+    for spelled, content in headers:
+        name = spelled.lower()
+        if seen.setdefault(name, content) != content and name.startswith((_PREFIX, _CONTENT_TYPE_HEADER)):
+            first, other = (quote((each or b"").decode(errors="replace")) for each in (seen[name], content))
+            field = "datacontenttype" if name == _CONTENT_TYPE_HEADER else name.removeprefix(_PREFIX)
+            raise ContractViolation(
+                ErrorClass.ENVELOPE_INVALID,
+                f"the header `{name}` stands twice and says {first} and {other}; send it once",
+                f"$.{field}",
+            )
+
+
 def _by_name(headers: Headers) -> Mapping[str, bytes | None]:
-    """Return headers by lower-case name; of one that stands twice the last, as of a name in JSON."""
+    """Return headers by lower-case name; of one that stands twice the last."""
     return {name.lower(): content for name, content in headers}
 
 

@@ -6,20 +6,20 @@ A quick check may refuse what the contract allows (then the contract's own decod
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from shop_platform.events.consistency import adds_up
-from shop_platform.events.currencies import WITHOUT_DECIMALS
-from shop_platform.events.vocabulary import Amount, Currency, Payload
+from shop_platform.events.countries import COUNTRIES
+from shop_platform.events.currencies import CURRENCIES, WITHOUT_DECIMALS
+from shop_platform.events.vocabulary import Amount, Country, Currency, Payload
 
 # No pattern of the contract lets a line feed through, so values joined by it cannot be mistaken for others.
 _SEPARATOR = "\n"
 _TWO_DECIMALS = r"(?:(?:0|[1-9][0-9]{0,11})\.[0-9]{2})"
-_WITH_DECIMALS = f"(?:(?!{'|'.join(sorted(WITHOUT_DECIMALS))})[A-Z]{{3}})"
 
 
 class QuickCheck(NamedTuple):
@@ -64,7 +64,7 @@ def quick_check(payload: type[Payload], subject_field: str) -> QuickCheck | None
     )
 
 
-def _pattern(hint: Any) -> str | None:
+def _pattern(hint: Any) -> str | None:  # noqa: PLR0911 - a table of cases
     """Return the pattern of a string type without its anchors; ``None`` for any other type or further constraint.
 
     Of money the usual kind only: two decimals, in a currency that has decimals.
@@ -72,7 +72,9 @@ def _pattern(hint: Any) -> str | None:
     if hint == Amount:
         return _TWO_DECIMALS
     if hint == Currency:
-        return _WITH_DECIMALS
+        return _one_of(set(CURRENCIES) - WITHOUT_DECIMALS)
+    if hint == Country:
+        return _one_of(COUNTRIES)
     if get_origin(hint) is not Annotated:
         return None
     kind, *extras = get_args(hint)
@@ -83,6 +85,16 @@ def _pattern(hint: Any) -> str | None:
         return None
     anchored = re.fullmatch(r"\^(.*)\$\(\?!\\n\)", meta.pattern)
     return f"(?:{anchored[1]})" if anchored else None
+
+
+def _one_of(codes: Iterable[str]) -> str:
+    """Return an expression for one of ``codes``, all of one length, that looks at each letter once."""
+    after: dict[str, list[str]] = {}
+    for code in sorted(codes):
+        after.setdefault(code[0], []).append(code[1:])
+    if "" in next(iter(after.values())):
+        return f"[{''.join(after)}]"
+    return f"(?:{'|'.join(letter + _one_of(rest) for letter, rest in after.items())})"
 
 
 join: Callable[[tuple[str, ...]], str] = _SEPARATOR.join

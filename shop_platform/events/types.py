@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated
 
 import msgspec
@@ -13,6 +12,7 @@ from shop_platform.events.vocabulary import (
     Count,
     Country,
     Currency,
+    Day,
     Delta,
     Identifier,
     LineNumber,
@@ -44,7 +44,7 @@ class CustomerCreated(Payload, frozen=True):
     marketing_consent: bool
     acquisition_channel: Code
     phone: Text | None = None
-    birth_date: dt.date | None = None
+    birth_date: Day | None = None
 
 
 class CustomerUpdated(Payload, frozen=True):
@@ -242,7 +242,7 @@ class OrderShipped(Payload, frozen=True):
     order_id: Identifier
     shipment_id: Identifier
     carrier: Code
-    promised_on: dt.date
+    promised_on: Day
 
 
 class OrderDelivered(Payload, frozen=True):

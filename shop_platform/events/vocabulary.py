@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+
+from shop_platform.events.countries import COUNTRIES
+from shop_platform.events.currencies import CURRENCIES
 
 # Money travels as a decimal string beside the document's ``currency``: a JSON number would be read as a float
 # by half of the world's parsers, and msgspec's Decimal lets NaN and Infinity through.
@@ -21,12 +25,21 @@ Amount = Annotated[
         examples=["129.90"],
     ),
 ]
-Currency = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217 currency code.", examples=["EUR"])
-]
-Country = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Z]{2}$(?!\n)", description="ISO 3166-1 alpha-2 country code.", examples=["DE"])
-]
+if TYPE_CHECKING:
+    Currency = str
+    Country = str
+else:
+    Currency = Annotated[
+        Literal[CURRENCIES],
+        msgspec.Meta(description="ISO 4217 currency code, of a currency that has a minor unit.", examples=["EUR"]),
+    ]
+    Country = Annotated[
+        Literal[COUNTRIES],
+        msgspec.Meta(
+            description="ISO 3166-1 alpha-2 country code; XK is Kosovo, ZZ a country that is not known.",
+            examples=["DE"],
+        ),
+    ]
 Identifier = Annotated[
     str,
     msgspec.Meta(
@@ -41,6 +54,20 @@ Code = Annotated[
         pattern=r"^[a-z][a-z0-9_]{0,63}$(?!\n)",
         description="A word of an open vocabulary in snake_case.",
         examples=["paid_search"],
+    ),
+]
+# What the decoder takes of a date, written down for the published schema: a day of the calendar.
+DATE_PATTERN = (
+    r"(?!0000)([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+    r"|02-(0[1-9]|1[0-9]|2[0-8]))"
+    r"|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)"
+)
+Day = Annotated[
+    dt.date,
+    msgspec.Meta(
+        description="A day, written year-month-day.",
+        examples=["2026-03-31"],
+        extra_json_schema={"pattern": f"^{DATE_PATTERN}$(?!\\n)"},
     ),
 ]
 Text = Annotated[str, msgspec.Meta(max_length=500)]

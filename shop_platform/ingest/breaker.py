@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -87,16 +88,22 @@ class BurstBreaker:
             return
         error_class, _ = Counter(letter.error_class.value for letter in letters).most_common(1)[0]
         example = next(letter for letter in letters if letter.error_class.value == error_class)
+        reason = _without_values(example.error)
         raise DeadLetterBurstError(
             Mismatch(
                 BURST,
                 topic,
                 None,
                 f"{topic}: {dead} of the {messages} messages of the last {WINDOW_SECONDS // 60} minutes are no valid"
-                f" events, most of them {error_class}: {example.error} (partition {example.partition}, offset"
+                f" events, most of them {error_class}: {reason} (partition {example.partition}, offset"
                 f" {example.offset}). Reading of this topic stopped before it; Kafka keeps the rest",
                 f"Mend the producer, or the contract if it is behind. {accept_command(topic)} lets dead letters of"
                 f" this topic through for an hour; SHOP_INGEST_DEAD_LETTER_BURST=0 always.",
                 {"messages": messages, "dead": dead, "error_class": error_class},
             )
         )
+
+
+def _without_values(error: str) -> str:
+    """Return a reason without what it quotes: a halt is shown to more people than a message, and outlives it."""
+    return re.sub(r"'[^']*'", "'...'", error)

@@ -53,7 +53,9 @@ def test_the_busy_types_have_a_quick_way():
 
 STRANGE = st.one_of(
     st.text(max_size=5),
-    st.sampled_from(["a\nb", "\n", "a\n", "", "x" * 64, "x" * 65, "EUR", "eur", "1.00", "1.0", "None", "\x01"]),
+    st.sampled_from(
+        ["a\nb", "\n", "a\n", "", "x" * 64, "x" * 65, "EUR", "eur", "BTC", "XX", "XK", "1.00", "1.0", "None", "\x01"]
+    ),
     st.none(),
     st.integers(),
     st.booleans(),
