@@ -31,7 +31,6 @@ from shop_platform.events.strict import (
     refuse_forbidden_characters,
     refuse_no_json,
     refuse_what_stands_twice,
-    tells_data_twice,
 )
 from shop_platform.events.twice import Quotes, has_each_name_once, quotes_of
 from shop_platform.events.vocabulary import Payload
@@ -53,6 +52,8 @@ _MAX_SOURCES = 1000
 _QUOTE = ord('"')
 # Of the envelope: two around each name, two around each value but `data`.
 _QUOTES = quotes_of(Envelope).always
+_ATTRIBUTES = frozenset(Envelope.__struct_fields__)
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Reader(NamedTuple):
@@ -170,10 +171,12 @@ class Contract:
                             and earliest <= event.time <= latest
                             and (
                                 value.count(_QUOTE)
-                                == (quotes if further is None else quotes + further(data))
-                                # The decoder puts this very text where the field is left out.
-                                + (0 if event.datacontenttype is JSON_TYPE else 4)
-                                or _has_each_name_once(value)
+                                == (
+                                    # The decoder puts this very text where the field is left out.
+                                    least := (quotes if further is None else quotes + further(data))
+                                    + (0 if event.datacontenttype is JSON_TYPE else 4)
+                                )
+                                or _has_each_name_once(value, least)
                             )
                         ):
                             if b"\\" in value:  # one character is looked for many times faster than two
@@ -207,7 +210,9 @@ class Contract:
         if reader is None:
             raise self._not_of(topic, name)
         payload = read_data(reader.decode, reader.payload, envelope, value)
-        if not _has_each_name_once(value):
+        least = _QUOTES + reader.quotes.always + (0 if envelope.datacontenttype is JSON_TYPE else 4)
+        least += 0 if reader.quotes.further is None else reader.quotes.further(payload)
+        if not _has_each_name_once(value, least):
             refuse_what_stands_twice(value, name)
         about = getattr(payload, reader.subject_field)
         if about != envelope.subject:
@@ -264,9 +269,25 @@ class Contract:
         )
 
 
-def _has_each_name_once(value: bytes) -> bool:
-    """Tell whether each name stands once in an event, and its data once; in doubt it says no."""
-    return not tells_data_twice(value) and has_each_name_once(value)
+def _has_each_name_once(value: bytes, least: int) -> bool:
+    """Tell whether each name stands once in an event, and its data once; in doubt it says no.
+
+    ``least`` quotation marks come with the fields of the contract that it has. Further attributes are common.
+    """
+    marks = value.count(_QUOTE)
+    if marks == least:
+        return True
+    members = _decode_fields(value)
+    further = [bytes(members[name]) for name in members.keys() - _ATTRIBUTES]
+    if "data_base64" not in members and not any(map(_is_nested, further)):
+        if marks == least + sum(2 + each.count(_QUOTE) for each in further):
+            return True
+        return has_each_name_once(value)
+    return False
+
+
+def _is_nested(value: bytes) -> bool:
+    return value[:1] in {b"{", b"["}
 
 
 _NO_READERS: dict[str, _Reader] = {}

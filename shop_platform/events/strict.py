@@ -46,7 +46,7 @@ def read_envelope(value: bytes | None) -> Envelope:
             "the message has no value (a tombstone, which deletes nothing here); an event is a JSON object",
         )
     if not value:
-        raise ContractViolation(ErrorClass.EMPTY, "the message is empty; an event is a JSON object")
+        raise ContractViolation(ErrorClass.EMPTY, "the message has no value (no bytes); an event is a JSON object")
     if len(value) > MAX_MESSAGE_BYTES:
         raise ContractViolation(
             ErrorClass.TOO_LARGE, f"the message has {len(value)} bytes, more than {MAX_MESSAGE_BYTES}"

@@ -25,7 +25,7 @@ def told(value, topic="shop.web"):
     ("value", "error_class", "words"),
     [
         (None, ErrorClass.EMPTY, "no value (a tombstone"),
-        (b"", ErrorClass.EMPTY, "the message is empty"),
+        (b"", ErrorClass.EMPTY, "no value (no bytes)"),
         (" \n", ErrorClass.NOT_JSON, "nothing but white space"),
         ("\ufeff" + GOOD, ErrorClass.NOT_JSON, "begins with a byte order mark"),
         ("<html>502</html>", ErrorClass.NOT_JSON, "it is HTML or XML, and begins with '<html>502"),
