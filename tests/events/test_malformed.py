@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 
 import pytest
 
@@ -49,6 +50,8 @@ def told(value, topic="shop.web"):
         (GOOD.replace('"q"', r'"a\u0000"'), ErrorClass.FORBIDDEN_CHARACTER, "`query` holds the character NUL"),
         (GOOD.replace('"q"', r'"q", "x": [{"y\u0000": 1}]'), ErrorClass.FORBIDDEN_CHARACTER, "`x[0]` holds"),
     ],
+    # A message has an id of its own: the names of the tests would differ from process to process.
+    ids=count(),
 )
 def test_what_is_no_json_is_told_in_words(value, error_class, words):
     found = told(value)
