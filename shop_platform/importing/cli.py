@@ -52,7 +52,8 @@ def import_file(
     """Import a shop's history from a file, through Kafka like every other event. Importing twice lands once.
 
     Ends when every mart is built, those that otherwise wait for the night too, or says what comes when. Exit code 0:
-    everything was sent (or could be), 1: rows fail or contradict what landed, 2: the map, the file or a column is wrong.
+    everything was sent (or could be), 1: rows fail or contradict what landed, 2: the map, the file or a column is
+    wrong.
     """
     from shop_platform.importing.run import ImportOptions, run_import
     from shop_platform.local.screen import progress_bar

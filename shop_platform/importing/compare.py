@@ -279,9 +279,7 @@ def _changed(was: dict[str, Any], told: dict[str, Any]) -> dict[str, str]:
         {*was, *told} - {"time_estimated", "placed_at"},
         key=lambda name: (isinstance(told.get(name), (list, dict)), name != "total", name),
     )
-    return {
-        name: name + _values(was.get(name), told.get(name)) for name in names if was.get(name) != told.get(name)
-    }
+    return {name: name + _values(was.get(name), told.get(name)) for name in names if was.get(name) != told.get(name)}
 
 
 def _values(was: Any, now: Any) -> str:

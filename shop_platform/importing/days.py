@@ -23,7 +23,7 @@ _LIKELY = (
 
 
 class Days:
-    """Counts the orders of a file by the clocks that it tells, and those that fall on another day than by the shop's."""
+    """The orders of a file by the clocks that it tells, and those that fall on another day than by the shop's."""
 
     def __init__(self, shop_tz: str) -> None:
         self.shop_tz = shop_tz

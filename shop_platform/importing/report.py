@@ -87,7 +87,8 @@ class ImportReport:
             "days": self.days.as_dict() if self.days else None,
             "left_out_because": dict(self.left_out_because.most_common()),
             "landed": {"compared": plain.pop("compared"), "because": plain.pop("not_compared")}
-            | counts | {"amended": dict(sorted(self.amended.items())), "first": differences},
+            | counts
+            | {"amended": dict(sorted(self.amended.items())), "first": differences},
             "events": dict(sorted(self.events.items())),
             "events_total": self.events.total(),
             "failing": failing,
@@ -159,7 +160,6 @@ class ImportReport:
         if self.failing_entities and not self.run:
             return f"Nothing was sent. Mend the rows or the map, or say --skip-failing to send the other {total}."
         return f"{self.sent:,} events sent and acknowledged ({self.run}) in {self.seconds:.1f} s.{rejects}"
-
 
     def _advice(self) -> str:
         if self.others:

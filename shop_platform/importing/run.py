@@ -31,6 +31,7 @@ Progress = Callable[[int, int], None]
 Phase = Callable[[str], AbstractContextManager[Progress]]
 _PROGRESS_EVERY = 500
 _RECORDS_FOR_NAMES = 100
+_EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class _Job:
     contract: Contract
     rejected: set[int] = field(default_factory=set)
     landed: Warehouse | None = None
-    newest: dt.datetime = dt.datetime.fromtimestamp(0, dt.UTC)
+    newest: dt.datetime = _EPOCH
 
 
 @contextlib.contextmanager
@@ -145,8 +146,7 @@ def _check(job: _Job, options: ImportOptions) -> None:
     """Build every event without sending one; note what fails and which entities that concerns."""
     with Seen() as seen:
         every = (
-            build(job.plan, entity, job.contract)
-            for entity in _entities(job, "checking", _watched(job, options.file))
+            build(job.plan, entity, job.contract) for entity in _entities(job, "checking", _watched(job, options.file))
         )
         for built, judged in compared(job.plan, every, job.landed):
             _check_entity(job, built, judged, seen)

@@ -78,7 +78,9 @@ def test_a_grown_refund_an_edited_order_and_an_order_that_is_none_any_more(shop,
         shopify_row(1102, "150.00", lines=(("Mug", None), ("Lamp", "50.00")), **{"Discount Code": "SPRING"}),
         shopify_row(1103, "30.00"),
         shopify_row(1104, "40.00", **{"Financial Status": "voided", "Paid at": ""}),
-        shopify_row(1105, "7.00", **{"Created at": "2026-04-30 09:00:00 +0200", "Paid at": "2026-04-30 09:00:00 +0200"}),
+        shopify_row(
+            1105, "7.00", **{"Created at": "2026-04-30 09:00:00 +0200", "Paid at": "2026-04-30 09:00:00 +0200"}
+        ),
     )
     assert run_import(shop.settings, ImportOptions(march, SHOPIFY[1])).sent == 8
     ingest_until_end(shop.settings)
