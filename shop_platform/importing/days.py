@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from shop_platform.importing.times import ToldIn, as_told
 
-_SAMPLES = 2_000
 _NAMED = 4
 # Zones that a shop is likely to be in, one for each clock; the first that fits is a guess, and is told as one.
 _LIKELY = (
@@ -31,7 +30,8 @@ class Days:
         self.elsewhere = 0
         self.clocks: Counter[str] = Counter()
         self._zone = ZoneInfo(shop_tz)
-        self._offsets: set[tuple[dt.datetime, dt.timedelta | None]] = set()
+        # One time for each month and offset: summer and winter tell one zone from another.
+        self._offsets: dict[tuple[int, int, dt.timedelta | None], dt.datetime] = {}
 
     def add(self, ordered_at: dt.datetime) -> None:
         """Count one order, by a time of :func:`~shop_platform.importing.times.parse_time`."""
@@ -40,8 +40,7 @@ class Days:
         self.elsewhere += told.date() != ordered_at.astimezone(self._zone).date()
         zone = ordered_at.tzinfo.zone if isinstance(ordered_at.tzinfo, ToldIn) else dt.UTC
         self.clocks[zone.key if isinstance(zone, ZoneInfo) else _offset(told)] += 1
-        if len(self._offsets) < _SAMPLES:
-            self._offsets.add((ordered_at.astimezone(dt.UTC), told.utcoffset()))
+        self._offsets.setdefault((told.year, told.month, told.utcoffset()), ordered_at.astimezone(dt.UTC))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts for ``--json``."""
@@ -76,7 +75,7 @@ class Days:
             return named[0] if len(self.clocks) == 1 else None
         for name in _LIKELY:
             zone = ZoneInfo(name)
-            if all(moment.astimezone(zone).utcoffset() == offset for moment, offset in self._offsets):
+            if all(moment.astimezone(zone).utcoffset() == key[2] for key, moment in self._offsets.items()):
                 return name
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from shop_platform.importing.compare import Difference
@@ -13,6 +13,11 @@ from shop_platform.importing.records import Problem
 
 KEPT_PROBLEMS = 1_000
 SHOWN_DIFFERENCES = 10
+# Fields that the document tells below another name.
+_NESTED = {
+    "failing_entities", "failing_rows", "problems", "first_problems", "compared", "not_compared", "amend", "differing",
+    "others", "staying", "amended", "first_differences",
+}  # fmt: skip
 
 
 @dataclass
@@ -74,24 +79,30 @@ class ImportReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for ``--json``."""
-        plain = asdict(self)
-        first = plain.pop("first_problems")
-        failing = {name: plain.pop(f"failing_{name}") for name in ("entities", "rows")}
-        failing |= {"problems": plain.pop("problems"), "first": first}
-        counts = {name: plain.pop(name) for name in ("others", "differing", "staying", "amended")}
-        differences = [
-            {"row": each.row, "id": each.subject, "what": each.what, "amendable": bool(each.changes)}
-            for each in plain.pop("first_differences") and self.first_differences
-        ]
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NESTED}
         return plain | {
             "days": self.days.as_dict() if self.days else None,
             "left_out_because": dict(self.left_out_because.most_common()),
-            "landed": {"compared": plain.pop("compared"), "because": plain.pop("not_compared")}
-            | counts
-            | {"amended": dict(sorted(self.amended.items())), "first": differences},
+            "landed": {
+                "compared": self.compared,
+                "because": self.not_compared,
+                "others": self.others,
+                "differing": self.differing,
+                "staying": self.staying,
+                "amended": dict(sorted(self.amended.items())),
+                "first": [
+                    {"row": each.row, "id": each.subject, "what": each.what, "amendable": bool(each.changes)}
+                    for each in self.first_differences
+                ],
+            },
             "events": dict(sorted(self.events.items())),
             "events_total": self.events.total(),
-            "failing": failing,
+            "failing": {
+                "entities": self.failing_entities,
+                "rows": self.failing_rows,
+                "problems": self.problems,
+                "first": [asdict(each) for each in self.first_problems],
+            },
             "seconds": round(self.seconds, 3),
         }
 
