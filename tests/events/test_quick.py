@@ -18,7 +18,7 @@ from shop_platform.generator.stream import history_chunks
 
 @cache
 def history():
-    """A message of every type, as the simulated shop sends them (and one of an amended order): {type: (topic, value)}."""
+    """A message of every type, most from the simulated shop: {type: (topic, value)}."""
     found = {}
     until = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
     for chunk in history_chunks(days=40, orders_per_day=60, until=until, seed=3):
