@@ -131,6 +131,7 @@ def _refund_issued_v2(data: Any) -> Fault | None:
 
 _OF_SEVERAL: dict[str, Callable[[Any], Fault | None]] = {
     "OrderPlaced": _order_placed,
+    "OrderAmended": _order_placed,
     "RefundIssued": _refund_issued,
     "RefundIssuedV2": _refund_issued_v2,
 }

@@ -98,6 +98,7 @@ TOPICS: tuple[Topic, ...] = (
         _types(
             "order_id",
             order__placed=t.OrderPlaced,
+            order__amended=t.OrderAmended,
             order__paid=t.OrderPaid,
             order__payment_failed=t.OrderPaymentFailed,
             order__shipped=t.OrderShipped,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated
 
 import msgspec
@@ -22,6 +23,12 @@ from shop_platform.events.vocabulary import (
 )
 
 
+class Estimable(Payload, frozen=True, kw_only=True):
+    """What a history that is imported may tell without knowing when: ``time`` is then the best estimate there is."""
+
+    time_estimated: bool = False
+
+
 class Address(Payload, frozen=True):
     """A postal address."""
 
@@ -32,7 +39,7 @@ class Address(Payload, frozen=True):
     region: Text | None = None
 
 
-class CustomerCreated(Payload, frozen=True):
+class CustomerCreated(Estimable, frozen=True):
     """A customer opened an account."""
 
     customer_id: Identifier
@@ -47,7 +54,7 @@ class CustomerCreated(Payload, frozen=True):
     birth_date: Day | None = None
 
 
-class CustomerUpdated(Payload, frozen=True):
+class CustomerUpdated(Estimable, frozen=True):
     """A customer's details changed; carries the whole new state, not the difference."""
 
     customer_id: Identifier
@@ -60,14 +67,14 @@ class CustomerUpdated(Payload, frozen=True):
     phone: Text | None = None
 
 
-class CustomerErased(Payload, frozen=True):
+class CustomerErased(Estimable, frozen=True):
     """A customer asked to be forgotten (GDPR, article 17)."""
 
     customer_id: Identifier
     reason: Code
 
 
-class ProductCreated(Payload, frozen=True):
+class ProductCreated(Estimable, frozen=True):
     """A product entered the catalogue. ``price`` excludes tax; ``cost`` is what one unit costs the shop."""
 
     product_id: Identifier
@@ -82,7 +89,7 @@ class ProductCreated(Payload, frozen=True):
     active: bool = True
 
 
-class ProductUpdated(Payload, frozen=True):
+class ProductUpdated(Estimable, frozen=True):
     """A product's description changed; carries the whole new description."""
 
     product_id: Identifier
@@ -93,7 +100,7 @@ class ProductUpdated(Payload, frozen=True):
     active: bool
 
 
-class ProductPriceChanged(Payload, frozen=True):
+class ProductPriceChanged(Estimable, frozen=True):
     """A product's price changed, from now on."""
 
     product_id: Identifier
@@ -190,7 +197,7 @@ class OrderLine(Payload, frozen=True):
     tax: Amount
 
 
-class OrderPlaced(Payload, frozen=True):
+class OrderPlaced(Estimable, frozen=True):
     """An order was placed.
 
     ``subtotal`` = sum of quantity x unit price; ``discount`` and ``tax`` = sums over the lines;
@@ -215,7 +222,30 @@ class OrderPlaced(Payload, frozen=True):
     coupon: Text | None = None
 
 
-class OrderPaid(Payload, frozen=True):
+class OrderAmended(Estimable, frozen=True):
+    """An order was changed after it had been placed; carries the whole new state, not the difference.
+
+    ``placed_at`` is when the order was placed: it stays on that day. The newest amendment stands; session and coupon
+    stay those of the placing. The sums are those of ``order.placed``, and an event that contradicts them is invalid.
+    """
+
+    order_id: Identifier
+    placed_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    customer_id: Identifier
+    channel: Code
+    device: Code
+    country: Country
+    currency: Currency
+    lines: Annotated[tuple[OrderLine, ...], msgspec.Meta(min_length=1, max_length=1_000)]
+    subtotal: Amount
+    discount: Amount
+    shipping: Amount
+    tax: Amount
+    total: Amount
+    campaign: Code | None = None
+
+
+class OrderPaid(Estimable, frozen=True):
     """A payment for the order succeeded."""
 
     order_id: Identifier
@@ -225,7 +255,7 @@ class OrderPaid(Payload, frozen=True):
     currency: Currency
 
 
-class OrderPaymentFailed(Payload, frozen=True):
+class OrderPaymentFailed(Estimable, frozen=True):
     """A payment attempt failed."""
 
     order_id: Identifier
@@ -236,7 +266,7 @@ class OrderPaymentFailed(Payload, frozen=True):
     reason: Code
 
 
-class OrderShipped(Payload, frozen=True):
+class OrderShipped(Estimable, frozen=True):
     """The parcel left the warehouse; ``promised_on`` is the delivery day the customer was told."""
 
     order_id: Identifier
@@ -245,14 +275,14 @@ class OrderShipped(Payload, frozen=True):
     promised_on: Day
 
 
-class OrderDelivered(Payload, frozen=True):
+class OrderDelivered(Estimable, frozen=True):
     """The parcel arrived."""
 
     order_id: Identifier
     shipment_id: Identifier
 
 
-class OrderCancelled(Payload, frozen=True):
+class OrderCancelled(Estimable, frozen=True):
     """The order was called off before it was shipped."""
 
     order_id: Identifier
@@ -269,7 +299,7 @@ class ReturnLine(Payload, frozen=True):
     reason: Code
 
 
-class ReturnRequested(Payload, frozen=True):
+class ReturnRequested(Estimable, frozen=True):
     """The customer announced a return."""
 
     return_id: Identifier
@@ -278,7 +308,7 @@ class ReturnRequested(Payload, frozen=True):
     lines: Annotated[tuple[ReturnLine, ...], msgspec.Meta(min_length=1, max_length=1_000)]
 
 
-class ReturnReceived(Payload, frozen=True):
+class ReturnReceived(Estimable, frozen=True):
     """The returned units arrived at the warehouse."""
 
     return_id: Identifier
@@ -294,7 +324,7 @@ class RefundLine(Payload, frozen=True):
     amount: Amount
 
 
-class RefundIssued(Payload, frozen=True):
+class RefundIssued(Estimable, frozen=True):
     """Money went back. ``amount`` excludes tax and equals the sum of the lines; ``tax`` is paid back beside it.
 
     ``shipping`` is what is paid back of the order's shipping, beside both and untaxed, as there. Of a shop that does
@@ -328,7 +358,7 @@ class RefundLineV2(Payload, frozen=True):
     refunded: Taxed
 
 
-class RefundIssuedV2(Payload, frozen=True):
+class RefundIssuedV2(Estimable, frozen=True):
     """Money went back. ``refunded`` is the sum of the lines.
 
     ``shipping`` is what is paid back of the order's shipping, beside it and untaxed, as there.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 
 from shop_platform.events.decode import CONTRACT, Contract, ContractViolation
+from shop_platform.events.registry import EVENT_TYPES, TOPIC_OF_TYPE
 from shop_platform.importing.amounts import AmountsError, split_refunds
 from shop_platform.importing.contract import Building
 from shop_platform.importing.ids import event_id
@@ -16,8 +18,9 @@ from shop_platform.importing.money import amounts_in, cents_of
 from shop_platform.importing.orders import COMPUTED, Order
 from shop_platform.importing.plan import PLACED, REFUND, EventRule, Plan
 from shop_platform.importing.records import Entity, Problem, Row, Scope, ValueProblemError, shorten
+from shop_platform.importing.scope import scoped
 from shop_platform.importing.times import iso
-from shop_platform.importing.values import Found
+from shop_platform.importing.values import Found, Value
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -33,16 +36,24 @@ class Outgoing(NamedTuple):
     time_ms: int
     event_type: str
     row: int
+    thing: str
+    is_estimated: bool
 
 
 @dataclass
 class Built:
-    """What came of one entity: its events, or why there are none (then there is none at all)."""
+    """What came of one entity: its events, or why there are none (then there is none at all).
+
+    ``left_out`` is the reason why the map leaves it out, and ``subject`` the order that it then is. ``ordered_at`` is
+    the time of an order, in UTC, with the zone that the file told.
+    """
 
     entity: Entity
     events: list[Outgoing] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    left_out: bool = False
+    left_out: str | None = None
+    subject: str | None = None
+    ordered_at: dt.datetime | None = None
 
 
 @dataclass
@@ -76,8 +87,9 @@ def _build(plan: Plan, entity: Entity, contract: Contract) -> Built:
         return built
     problems = built.problems
     try:
-        if plan.is_left_out(Scope(entity)):
-            built.left_out = True
+        built.left_out = plan.reason_to_leave_out(Scope(entity))
+        if built.left_out is not None:
+            built.subject = _subject(plan, entity)
             return built
     except ValueProblemError as error:
         problems.append(error.problem("", "leave_out"))
@@ -92,9 +104,23 @@ def _build(plan: Plan, entity: Entity, contract: Contract) -> Built:
     if not problems:
         made = [_event(plan, draft, drafts[0], order, problems, contract) for draft in drafts]
         built.events = [event for event in made if event]
+        built.ordered_at = next((draft.time for draft in drafts if draft.rule.type == PLACED), None)
     if problems:
         built.events = []
     return built
+
+
+def _subject(plan: Plan, entity: Entity) -> str | None:
+    """Return the id of an order that is left out, None when it has none or is no order."""
+    rule = next((event for event in plan.events if event.type == PLACED), None)
+    value = next((value for name, _, value in rule.data.fields if name == "order_id"), None) if rule else None
+    if not isinstance(value, Value):
+        return None
+    try:
+        found = value.find(Scope(entity))
+    except ValueProblemError:
+        return None
+    return plan.prefix + str(found.value) if found else None
 
 
 def _drafts(rule: EventRule, entity: Entity, computed: dict[str, str], problems: list[Problem]) -> list[_Draft]:
@@ -169,27 +195,37 @@ def _event(
     data = {name: data[name] for name in rule.field_names if name in data}
     if rule.is_estimated:
         data["time_estimated"] = True
+    data = scoped(data, plan.prefix, plan.shared)
     # The export does not know when it happened: the id must not change when the estimate does.
     id_ms = _ms(first.time if rule.is_estimated else draft.time)
+    thing = str(data[rule.key_field])
     try:
-        identifier = str(event_id(plan.source, rule.type, str(data[rule.key_field]), id_ms))
+        identifier = event_id(plan.source, rule.type, thing, id_ms)
     except ValueError as error:
         problems.append(Problem(draft.scope.row, f"{draft.time} {error}", "", "", rule.type, "time"))
         return None
-    subject = str(data[rule.subject_field])
-    envelope = {
-        "specversion": "1.0", "id": identifier, "source": plan.source, "type": rule.type, "time": iso(draft.time),
-        "subject": subject, "datacontenttype": "application/json", "data": data,
-    }  # fmt: skip
-    value = msgspec.json.encode(envelope)
+    event = message(plan.source, rule.type, identifier, draft.time, data, thing, draft.scope.row)
     try:
-        contract.decode(value, rule.topic)
+        contract.decode(event.value, rule.topic)
     except ContractViolation as violation:
         problems.append(_violation(draft, violation, order))
         return None
+    return event
+
+
+def message(
+    source: str, event_type: str, identifier: uuid.UUID, time: dt.datetime, data: dict[str, Any], thing: str, row: int
+) -> Outgoing:
+    """Return an event as it goes to Kafka; ``thing`` is what it is told apart by (:data:`ids.KEY_FIELDS`)."""
+    subject = str(data[EVENT_TYPES[event_type].subject_field])
+    envelope = {
+        "specversion": "1.0", "id": str(identifier), "source": source, "type": event_type, "time": iso(time),
+        "subject": subject, "datacontenttype": "application/json", "data": data,
+    }  # fmt: skip
     return Outgoing(
-        rule.topic, subject.encode(), value, identifier, iso(draft.time), _ms(draft.time), rule.type, draft.scope.row
-    )
+        TOPIC_OF_TYPE[event_type].name, subject.encode(), msgspec.json.encode(envelope), str(identifier), iso(time),
+        _ms(time), event_type, row, thing, "time_estimated" in data,
+    )  # fmt: skip
 
 
 def _ms(moment: dt.datetime) -> int:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from shop_platform.importing.report import ImportReport
 
 _SHOWN = 20
 
@@ -26,6 +29,21 @@ def import_file(
     rejects: Annotated[
         Path | None, typer.Option(help="Where --skip-failing writes them. Default: FILE.rejects beside the file.")
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the store, when you have several: it goes before every id and into the source, so that"
+            " order 1001 of two stores stays two orders. Takes the place of `store` in the map."
+        ),
+    ] = None,
+    amend: Annotated[
+        bool,
+        typer.Option(
+            "--amend",
+            help="Send what differs from what landed as events of its own: an edited order, a grown refund. Without it"
+            " such a file sends nothing and says which orders differ.",
+        ),
+    ] = False,
     build: Annotated[
         bool, typer.Option("--build/--no-build", help="Have Dagster build every mart, and wait for it.")
     ] = True,
@@ -34,7 +52,8 @@ def import_file(
     """Import a shop's history from a file, through Kafka like every other event. Importing twice lands once.
 
     Ends when every mart is built, those that otherwise wait for the night too, or says what comes when. Exit code 0:
-    everything was sent (or could be), 1: rows fail, 2: the map, the file or a column is wrong.
+    everything was sent (or could be), 1: rows fail or contradict what landed, 2: the map, the file or a column is
+    wrong.
     """
     from shop_platform.importing.run import ImportOptions, run_import
     from shop_platform.local.screen import progress_bar
@@ -42,11 +61,20 @@ def import_file(
     from shop_platform.signals import stop_on_signals
 
     settings = get_settings()
-    options = ImportOptions(file, map_, format_, dry_run, skip_failing, rejects)
+    options = ImportOptions(file, map_, format_, dry_run, skip_failing, rejects, store, amend)
+
+    def tell(found: ImportReport) -> None:
+        """Say what was found before anything is sent: there is time for Ctrl-C."""
+        if not json_:
+            sys.stdout.writelines(line + "\n" for line in found.findings(_SHOWN))
+            sys.stdout.flush()
+
     with stop_on_signals() as stop:
-        report = run_import(settings, options, phase=lambda label: progress_bar(label, enabled=not json_), stop=stop)
+        report = run_import(
+            settings, options, phase=lambda label: progress_bar(label, enabled=not json_), stop=stop, tell=tell
+        )
     if not json_:
-        sys.stdout.writelines(line + "\n" for line in report.lines(_SHOWN))
+        sys.stdout.write(report.outcome() + "\n")
         sys.stdout.flush()
     document = report.as_dict()
     if report.sent and not report.interrupted:

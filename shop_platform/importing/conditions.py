@@ -32,6 +32,8 @@ def condition(compiler: Compiler, when: When, at: str) -> Condition:
         add("one_of", path, _among(words, True))
     for path, words in when.none_of.items():
         add("none_of", path, _among(words, False))
+    for path, words in when.contains.items():
+        add("contains", path, _containing(words))
     for path in when.positive:
         add("positive", path, lambda text: bool(text) and parse_money(text) > 0)
     return lambda scope: all(check(scope) for check in checks)
@@ -40,6 +42,11 @@ def condition(compiler: Compiler, when: When, at: str) -> Condition:
 def _among(words: Collection[str], wanted: bool) -> Accepts:
     known = frozenset(words)
     return lambda text: (text in known) is wanted
+
+
+def _containing(words: Collection[str]) -> Accepts:
+    folded = [word.casefold() for word in words]
+    return lambda text: any(word in text.casefold() for word in folded)
 
 
 def _check(compiler: Compiler, path: str, at: str, accepts: Accepts) -> Condition:

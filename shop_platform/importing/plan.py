@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from shop_platform.errors import ShopError
 from shop_platform.events.envelope import SourceUri
 from shop_platform.events.registry import EVENT_TYPES, TOPIC_OF_TYPE
 from shop_platform.importing.conditions import Condition, condition
@@ -16,11 +17,13 @@ from shop_platform.importing.contract import ObjectRule, object_rule
 from shop_platform.importing.document import Document, near
 from shop_platform.importing.ids import KEY_FIELDS
 from shop_platform.importing.orders import MADE_FOR_ORDERS, MADE_FOR_REFUNDS, OrderRule, order_rule
-from shop_platform.importing.records import ROWS, Entity, Row, items_of
-from shop_platform.importing.spec import CsvSpec, EventSpec, MapSpec
+from shop_platform.importing.records import ROWS, Entity, Row, Scope, items_of
+from shop_platform.importing.scope import STORE, prefix_of
+from shop_platform.importing.spec import CsvSpec, EventSpec, LeaveOut, MapSpec
 from shop_platform.importing.values import Compiler, Use, Value
 
 PLACED, REFUND = "shop.order.placed.v1", "shop.refund.issued.v1"
+_A_STORE = "Up to 20 small letters, digits and hyphens, as in `kiel`."
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,32 @@ class Plan:
 
     document: Document
     source: str
+    unscoped_source: str
+    store: str | None
+    shared: tuple[str, ...]
     group_by: str | None
     csv: CsvSpec
-    is_left_out: Condition
+    left_out: tuple[tuple[str, Condition], ...]
     order: OrderRule | None
     events: tuple[EventRule, ...]
     currency: Value | None
     uses: tuple[Use, ...]
 
+    @property
+    def prefix(self) -> str:
+        """What stands before every id of the store."""
+        return prefix_of(self.store)
 
-def read_plan(path: Path) -> Plan:
-    """Return the rules of the map at ``path``; raise :class:`~shop_platform.errors.ShopError` naming what is wrong."""
+    def reason_to_leave_out(self, scope: Scope) -> str | None:
+        """Return why an entity is not imported, None when it is."""
+        return next((reason for reason, applies in self.left_out if applies(scope)), None)
+
+
+def read_plan(path: Path, store: str | None = None) -> Plan:
+    """Return the rules of the map at ``path``; raise :class:`~shop_platform.errors.ShopError` naming what is wrong.
+
+    ``store`` takes the place of the map's own.
+    """
     document = Document(path)
     spec = document.convert(document.data, MapSpec, "")
     try:
@@ -71,10 +89,25 @@ def read_plan(path: Path) -> Plan:
     order = order_rule(compiler, spec.order, ".order") if spec.order else None
     if spec.order and spec.order.each != ROWS:
         compiler.uses.append(Use(spec.order.each, ".order.each", optional=False))
-    left_out = condition(compiler, spec.leave_out, ".leave_out") if spec.leave_out else (lambda _: False)
+    if store is not None and not STORE.fullmatch(store):
+        raise ShopError(f"--store: '{store}' is no name of a store", _A_STORE)
+    if spec.store is not None and not STORE.fullmatch(spec.store):
+        raise document.mistake(".store", f"'{spec.store}' is no name of a store", _A_STORE)
+    store = store or spec.store
     events = tuple(_event(compiler, event, f".events[{index}]") for index, event in enumerate(spec.events))
     return Plan(
-        document, spec.source, spec.group_by, spec.csv, left_out, order, events, _currency(events), tuple(compiler.uses)
+        document, f"{spec.source.rstrip('/')}/{store}" if store else spec.source, spec.source, store,
+        tuple(spec.shared), spec.group_by, spec.csv, _left_out(compiler, spec), order, events, _currency(events),
+        tuple(compiler.uses),
+    )  # fmt: skip
+
+
+def _left_out(compiler: Compiler, spec: MapSpec) -> tuple[tuple[str, Condition], ...]:
+    if isinstance(spec.leave_out, LeaveOut):
+        return ((spec.leave_out.because, condition(compiler, spec.leave_out, ".leave_out")),)
+    return tuple(
+        (each.because, condition(compiler, each, f".leave_out[{index}]"))
+        for index, each in enumerate(spec.leave_out or [])
     )
 
 

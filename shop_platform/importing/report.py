@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from shop_platform.importing.compare import Difference
+from shop_platform.importing.days import Days
 from shop_platform.importing.records import Problem
 
 KEPT_PROBLEMS = 1_000
+SHOWN_DIFFERENCES = 10
+# Fields that the document tells below another name.
+_NESTED = {
+    "failing_entities", "failing_rows", "problems", "first_problems", "compared", "not_compared", "amend", "differing",
+    "others", "staying", "amended", "first_differences",
+}  # fmt: skip
 
 
 @dataclass
@@ -23,6 +31,7 @@ class ImportReport:
     rows: int = 0
     entities: int = 0
     left_out: int = 0
+    left_out_because: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     events: Counter[str] = field(default_factory=Counter)
     failing_entities: int = 0
@@ -35,37 +44,82 @@ class ImportReport:
     interrupted: bool = False
     seconds: float = 0.0
     shop_tz: str = ""
+    days: Days | None = None
+    store: str | None = None
+    compared: bool = False
+    not_compared: str = ""
+    amend: bool = False
+    differing: int = 0
+    others: int = 0
+    staying: int = 0
+    amended: Counter[str] = field(default_factory=Counter)
+    first_differences: list[Difference] = field(default_factory=list)
 
     def note(self, problems: list[Problem]) -> None:
         """Count problems and keep the first thousand."""
         self.problems += len(problems)
         self.first_problems += problems[: KEPT_PROBLEMS - len(self.first_problems)]
 
+    def differ(self, differences: Sequence[Difference]) -> None:
+        """Count an entity that differs from what landed, and keep the first thousand differences."""
+        self.others += any(each.other for each in differences)
+        self.differing += any(each.changes for each in differences)
+        self.staying += not any(each.other or each.changes for each in differences)
+        self.first_differences += differences[: KEPT_PROBLEMS - len(self.first_differences)]
+
+    @property
+    def refused(self) -> int:
+        """How many entities are not sent because of what landed."""
+        return self.others + (0 if self.amend else self.differing)
+
     @property
     def exit_code(self) -> int:
-        """0: everything was sent (or can be), 1: rows fail, 130: interrupted."""
-        return 130 if self.interrupted else int(self.failing_entities > 0)
+        """0: everything was sent (or can be), 1: rows fail or contradict what landed, 130: interrupted."""
+        return 130 if self.interrupted else int(self.failing_entities + self.refused > 0)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for ``--json``."""
-        plain = asdict(self)
-        first = plain.pop("first_problems")
-        failing = {name: plain.pop(f"failing_{name}") for name in ("entities", "rows")}
-        failing |= {"problems": plain.pop("problems"), "first": first}
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NESTED}
         return plain | {
+            "days": self.days.as_dict() if self.days else None,
+            "left_out_because": dict(self.left_out_because.most_common()),
+            "landed": {
+                "compared": self.compared,
+                "because": self.not_compared,
+                "others": self.others,
+                "differing": self.differing,
+                "staying": self.staying,
+                "amended": dict(sorted(self.amended.items())),
+                "first": [
+                    {"row": each.row, "id": each.subject, "what": each.what, "amendable": bool(each.changes)}
+                    for each in self.first_differences
+                ],
+            },
             "events": dict(sorted(self.events.items())),
             "events_total": self.events.total(),
-            "failing": failing,
+            "failing": {
+                "entities": self.failing_entities,
+                "rows": self.failing_rows,
+                "problems": self.problems,
+                "first": [asdict(each) for each in self.first_problems],
+            },
             "seconds": round(self.seconds, 3),
         }
 
     def lines(self, shown_problems: int) -> Iterator[str]:
         """Yield the report as text."""
-        left_out = f", {self.left_out:,} left out as the map says" if self.left_out else ""
+        yield from self.findings(shown_problems)
+        yield self.outcome()
+
+    def findings(self, shown_problems: int) -> Iterator[str]:
+        """Yield what is known before anything is sent."""
+        left_out = f", {self.left_out:,} left out" if self.left_out else ""
         repeated = f", {self.repeated:,} events repeated within the file" if self.repeated else ""
         yield f"{self.file}: {self.rows:,} rows, {self.entities:,} entities{left_out}{repeated}"
         for name, count in sorted(self.events.items()):
             yield f"  {count:>9,}  {name}"
+        for reason, count in self.left_out_because.most_common():
+            yield f"  {count:>9,}  left out: {reason}"
         for problem in self.first_problems[:shown_problems]:
             yield f"  {sentence(problem)}"
         if self.problems > shown_problems:
@@ -76,20 +130,56 @@ class ImportReport:
                 f"{self.failing_entities:,} of {self.entities:,} entities ({self.failing_rows:,} rows) fail,"
                 f" for {self.problems:,} reasons"
             )
-        if self.events and self.shop_tz:
-            yield f"Business days begin at midnight of {self.shop_tz} (SHOP_SHOP_TZ)."
-        yield self._outcome()
+        yield from self._landed()
+        if self.events and self.days:
+            yield from self.days.lines()
 
-    def _outcome(self) -> str:
+    def _landed(self) -> Iterator[str]:
+        """Yield what differs from what landed."""
+        if not self.compared:
+            yield f"Not compared with what has landed: {self.not_compared}"
+        each_of = (
+            (self.others, "are not what landed under their id", lambda each: each.other),
+            (self.differing, "differ from what landed", lambda each: bool(each.changes) and not each.other),
+            (self.staying, "differ in what no later event can tell; what landed stays",
+             lambda each: not each.changes and not each.other),
+        )  # fmt: skip
+        for count, what, belongs in each_of:
+            shown = [each for each in self.first_differences if belongs(each)]
+            if not count:
+                continue
+            yield f"{count:,} of {self.entities:,} entities {what}:"
+            ids = list(dict.fromkeys(each.entity for each in shown))
+            for entity in ids[:SHOWN_DIFFERENCES]:
+                of_entity = [each for each in shown if each.entity == entity]
+                yield f"  row {of_entity[0].row}, {of_entity[0].subject}: {'; '.join(each.what for each in of_entity)}"
+            if count > SHOWN_DIFFERENCES:
+                yield f"  and {count - SHOWN_DIFFERENCES:,} more"
+        for name, count in sorted(self.amended.items()):
+            yield f"  {count:>9,}  {name}, to tell what changed"
+
+    def outcome(self) -> str:
+        """Return how it ended."""
         total = f"{self.events.total():,} events"
         rejects = f" The rows that fail are in {self.rejects}." if self.rejects else ""
         if self.interrupted:
             return f"Interrupted: {self.sent:,} of {total} sent. Run it again to go on; what landed is known by its id."
+        if self.refused and not self.run:
+            return f"{'Dry run: nothing' if self.dry_run else 'Nothing'} was sent. {self._advice()}"
         if self.dry_run:
             return f"Dry run: nothing was sent; {total} could be."
         if self.failing_entities and not self.run:
             return f"Nothing was sent. Mend the rows or the map, or say --skip-failing to send the other {total}."
         return f"{self.sent:,} events sent and acknowledged ({self.run}) in {self.seconds:.1f} s.{rejects}"
+
+    def _advice(self) -> str:
+        if self.others:
+            named = f" (this one is called {self.store})" if self.store else ", as --store kiel"
+            return (
+                f"Order numbers repeat between stores: give each store a name{named}. Is it the same store, take the"
+                " earlier import back first (shop events retract), or import with the map and the name of that import."
+            )
+        return "Say --amend to send what changed as events of its own; --skip-failing leaves these out."
 
 
 def sentence(problem: Problem) -> str:

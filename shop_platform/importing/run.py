@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import filecmp
 import threading
 import time
@@ -14,8 +15,11 @@ from pathlib import Path
 
 from shop_platform.errors import ShopError
 from shop_platform.events.contract import contract_of
-from shop_platform.events.decode import Contract
-from shop_platform.importing.build import Built, build
+from shop_platform.events.decode import Contract, ContractViolation
+from shop_platform.importing.build import Built, Outgoing, build
+from shop_platform.importing.compare import Judged, compared
+from shop_platform.importing.days import Days
+from shop_platform.importing.landed import Warehouse, warehouse
 from shop_platform.importing.plan import Plan, read_plan
 from shop_platform.importing.records import Entity, Problem, Row
 from shop_platform.importing.report import ImportReport
@@ -27,6 +31,7 @@ Progress = Callable[[int, int], None]
 Phase = Callable[[str], AbstractContextManager[Progress]]
 _PROGRESS_EVERY = 500
 _RECORDS_FOR_NAMES = 100
+_EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class ImportOptions:
     dry_run: bool = False
     skip_failing: bool = False
     rejects: Path | None = None
+    store: str | None = None
+    amend: bool = False
 
 
 @dataclass
@@ -50,6 +57,8 @@ class _Job:
     stop: threading.Event
     contract: Contract
     rejected: set[int] = field(default_factory=set)
+    landed: Warehouse | None = None
+    newest: dt.datetime = _EPOCH
 
 
 @contextlib.contextmanager
@@ -59,17 +68,23 @@ def silent(_: str) -> Iterator[Progress]:
 
 
 def run_import(
-    settings: Settings, options: ImportOptions, *, phase: Phase = silent, stop: threading.Event | None = None
+    settings: Settings,
+    options: ImportOptions,
+    *,
+    phase: Phase = silent,
+    stop: threading.Event | None = None,
+    tell: Callable[[ImportReport], None] = lambda _: None,
 ) -> ImportReport:
-    """Check a file against its map and send its events, each entity whole or not at all.
+    """Check a file against its map and what has landed, and send its events, each entity whole or not at all.
 
-    Nothing is sent in a dry run, nor when an entity fails and ``skip_failing`` was not asked for. ``stop`` ends the run
-    between two entities. Raises :class:`ShopError` for a wrong map, file or column (2), and when Kafka fails (1).
+    Nothing is sent in a dry run, nor when an entity fails or contradicts what landed and ``skip_failing`` was not asked
+    for. ``stop`` ends the run between two entities; ``tell`` is called with what was found, before anything is sent.
+    Raises :class:`ShopError` for a wrong map, file or column (2), and when Kafka fails (1).
     """
     started = time.monotonic()
     if options.rejects and not options.skip_failing:
         raise ShopError("--rejects goes with --skip-failing", "Without it nothing is sent, and nothing is rejected.")
-    plan = read_plan(options.map)
+    plan = read_plan(options.map, options.store)
     kind = format_of(options.file, options.format)
     job = _Job(
         plan, open_source(options.file, kind, plan),
@@ -77,15 +92,33 @@ def run_import(
         stop or threading.Event(), contract_of(settings),
     )  # fmt: skip
     report, as_checked = job.report, _state(options.file)
-    _check(job, options)
-    if not (report.interrupted or options.dry_run or (report.failing_entities and not options.skip_failing)):
-        if _state(options.file) != as_checked:
-            raise _changed(options.file)
-        if report.failing_entities:
-            _write_rejects(job, options)
-        _send(job, settings, options)
+    report.amend, report.store = options.amend, plan.store
+    with warehouse(settings) as landed:
+        _use(job, landed, settings, options)
+        _check(job, options)
+        tell(report)
+        refused = report.failing_entities + report.refused
+        if not (report.interrupted or options.dry_run or (refused and not options.skip_failing)):
+            if _state(options.file) != as_checked:
+                raise _changed(options.file)
+            if report.failing_entities:
+                _write_rejects(job, options)
+            _send(job, settings, options)
     report.seconds = time.monotonic() - started
     return report
+
+
+def _use(job: _Job, landed: Warehouse | str, settings: Settings, options: ImportOptions) -> None:
+    """Take what there is to compare with; without it, say why."""
+    report = job.report
+    if isinstance(landed, str):
+        report.not_compared = landed
+        if options.amend:
+            raise ShopError(f"--amend tells what differs from what landed: {landed}", "Start the stack: shop up.")
+    else:
+        job.landed, report.compared = landed, True
+        report.shop_tz = landed.shop_tz() or settings.shop_tz
+    report.days = Days(report.shop_tz)
 
 
 def _state(path: Path) -> tuple[int, int, int]:
@@ -111,21 +144,40 @@ def _entities(job: _Job, label: str, rows: Iterator[Row]) -> Iterator[Entity]:
 
 def _check(job: _Job, options: ImportOptions) -> None:
     """Build every event without sending one; note what fails and which entities that concerns."""
-    report = job.report
     with Seen() as seen:
-        for entity in _entities(job, "checking", _watched(job, options.file)):
-            report.entities += 1
-            report.rows += len(entity.rows)
-            built = build(job.plan, entity, job.contract)
-            report.left_out += built.left_out
-            if entity.key and (earlier := seen.group(entity.key)):
-                _reject_split_group(job, built, earlier)
-            events = Counter[str]() if built.problems else _note_events(job, built, seen)
-            if entity.key:
-                group = Group(entity.number, entity.rows[0].number, len(entity.rows), events)
-                seen.note_group(entity.key, group)
-            if built.problems:
-                _reject(job, entity.number, len(entity.rows), built.problems)
+        every = (
+            build(job.plan, entity, job.contract) for entity in _entities(job, "checking", _watched(job, options.file))
+        )
+        for built, judged in compared(job.plan, every, job.landed):
+            _check_entity(job, built, judged, seen)
+
+
+def _check_entity(job: _Job, built: Built, judged: Judged, seen: Seen) -> None:
+    report, entity = job.report, built.entity
+    report.entities += 1
+    report.rows += len(entity.rows)
+    if built.left_out is not None:
+        report.left_out += 1
+        report.left_out_because[built.left_out] += 1
+    if entity.key and (earlier := seen.group(entity.key)):
+        _reject_split_group(job, built, earlier)
+    events = Counter[str]() if built.problems else _note_events(job, built, judged, seen)
+    if entity.key:
+        group = Group(entity.number, entity.rows[0].number, len(entity.rows), events)
+        seen.note_group(entity.key, group)
+    if built.problems:
+        _reject(job, entity.number, len(entity.rows), built.problems)
+        return
+    if judged.differences:
+        report.differ(judged.differences)
+    if judged.is_other or (judged.changes and not report.amend):
+        job.rejected.add(entity.number)
+    elif judged.changes:
+        report.amended += Counter(change.event_type for change in judged.changes)
+    if built.ordered_at and report.days:
+        report.days.add(built.ordered_at)
+    for event in built.events:
+        job.newest = max(job.newest, dt.datetime.fromisoformat(event.event_time))
 
 
 def _watched(job: _Job, path: Path) -> Iterator[Row]:
@@ -147,13 +199,16 @@ def _watched(job: _Job, path: Path) -> Iterator[Row]:
         require_columns(job.plan, job.source, path, [*known, *present])
 
 
-def _note_events(job: _Job, built: Built, seen: Seen) -> Counter[str]:
+def _note_events(job: _Job, built: Built, judged: Judged, seen: Seen) -> Counter[str]:
     """Count an entity's new events; one that contradicts an earlier event of the file makes the entity fail."""
     fresh: Counter[str] = Counter()
+    to_send = {event.event_id for event in judged.send}
+    if judged.is_other or (judged.changes and not job.report.amend):
+        to_send = set()
     for event in built.events:
         earlier = seen.event(event.event_id, event.value, event.row)
         if earlier is None:
-            fresh[event.event_type] += 1
+            fresh[event.event_type] += event.event_id in to_send
         elif earlier.same:
             job.report.repeated += 1
         else:
@@ -162,7 +217,7 @@ def _note_events(job: _Job, built: Built, seen: Seen) -> Counter[str]:
     if built.problems:
         return Counter()
     job.report.events += fresh
-    return fresh
+    return +fresh
 
 
 def _reject_split_group(job: _Job, built: Built, earlier: Group) -> None:
@@ -206,18 +261,34 @@ def _write_rejects(job: _Job, options: ImportOptions) -> None:
 
 def _send(job: _Job, settings: Settings, options: ImportOptions) -> None:
     """Build every event again and send those of entities that did not fail."""
-    if not job.report.events or job.report.interrupted:
+    if not (job.report.events or job.report.amended) or job.report.interrupted:
         return
     from shop_platform.importing.send import sender  # what only checks needs no Kafka client
 
     with sender(settings, job.plan.source) as out:
         job.report.run = out.run
-        for entity in _entities(job, "sending", job.source.rows()):
-            if entity.number in job.rejected:
-                continue
-            built = build(job.plan, entity, job.contract)
+        every = (
+            build(job.plan, entity, job.contract)
+            for entity in _entities(job, "sending", job.source.rows())
+            if entity.number not in job.rejected
+        )
+        for built, judged in compared(job.plan, every, job.landed):
             if built.problems:
                 raise _changed(options.file)
-            for event in built.events:
+            for event in judged.send:
                 out.send(event)
+            for change in judged.changes if options.amend else ():
+                out.send(_checked(job, change.event(job.plan.source, job.newest)))
     job.report.sent = out.acknowledged
+
+
+def _checked(job: _Job, event: Outgoing) -> Outgoing:
+    """Return an event that tells a change; raise :class:`ShopError` when the contract does not take it."""
+    try:
+        job.contract.decode(event.value, event.topic)
+    except ContractViolation as violation:
+        raise ShopError(
+            f"What changed about {event.thing} is no valid {event.event_type}: {violation}",
+            "Leave it out with `leave_out`, or import without --amend.", exit_code=1,
+        ) from None  # fmt: skip
+    return event

@@ -23,7 +23,14 @@ class When(_Spec, frozen=True):
     absent: list[str] = []
     one_of: _Texts = {}
     none_of: _Texts = {}
+    contains: _Texts = {}
     positive: list[str] = []
+
+
+class LeaveOut(When, frozen=True):
+    """Which entities are not imported, and why: the report counts them by reason."""
+
+    because: NonEmpty = "as the map says"
 
 
 class ValueSpec(_Spec, frozen=True):
@@ -99,5 +106,7 @@ class MapSpec(_Spec, frozen=True):
     events: Annotated[list[EventSpec], msgspec.Meta(min_length=1)]
     group_by: str | None = None
     csv: CsvSpec = CsvSpec()
-    leave_out: When | None = None
+    leave_out: list[LeaveOut] | LeaveOut | None = None
+    store: NonEmpty | None = None
+    shared: list[Literal["product_id", "customer_id"]] = []
     order: OrderSpec | None = None

@@ -8,6 +8,30 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _EPOCH = {"epoch": 1_000_000, "epoch_ms": 1_000}
 
 
+class ToldIn(dt.tzinfo):
+    """UTC, for a time that a file told in ``zone``: everything counts in UTC, and the file's own day is not lost."""
+
+    def __init__(self, zone: dt.tzinfo) -> None:
+        self.zone = zone
+
+    def utcoffset(self, _: dt.datetime | None) -> dt.timedelta:
+        """Return none: the time is in UTC."""
+        return dt.timedelta(0)
+
+    def dst(self, _: dt.datetime | None) -> dt.timedelta:
+        """Return none."""
+        return dt.timedelta(0)
+
+    def tzname(self, _: dt.datetime | None) -> str:
+        """Return UTC."""
+        return "UTC"
+
+
+def as_told(moment: dt.datetime) -> dt.datetime:
+    """Return a time of :func:`parse_time` as the clock of its file showed it."""
+    return moment.astimezone(moment.tzinfo.zone if isinstance(moment.tzinfo, ToldIn) else dt.UTC)
+
+
 def zone_named(name: str) -> ZoneInfo:
     """Return the IANA time zone; raise :class:`ValueError` when there is none of that name."""
     try:
@@ -35,7 +59,7 @@ def parse_time(text: str, *, pattern: str | None = None, zone: ZoneInfo | None =
     try:
         moment = _moment(text.strip(), pattern)
         if moment.tzinfo is not None:
-            return moment.astimezone(dt.UTC)
+            return moment.astimezone(dt.UTC).replace(tzinfo=ToldIn(moment.tzinfo))
         if zone is None:
             raise _NoZoneError
         found = moment.replace(tzinfo=zone).astimezone(dt.UTC)
@@ -45,7 +69,7 @@ def parse_time(text: str, *, pattern: str | None = None, zone: ZoneInfo | None =
         raise ValueError(f"is not a time {wanted}") from None
     if found.astimezone(zone).replace(tzinfo=None) != moment:
         raise ValueError(f"did not exist in {zone.key}: the clocks were put forward")
-    return found
+    return found.replace(tzinfo=ToldIn(zone))
 
 
 class _NoZoneError(Exception):

@@ -175,6 +175,13 @@ def order_placed(
     return _event("order.placed", order_id, time, placed | data, telling=telling, version=version)
 
 
+def order_amended(placed: Event, time: str | dt.datetime, *lines: Line, **data: Any) -> Event:
+    """The order of ``placed`` with other lines; session and coupon are the placing's, so that it carries neither."""
+    told = order_placed(placed.subject, time, lines, **data).data
+    kept = {name: placed.data[name] for name in ("customer_id", "channel", "country", "currency")}
+    return _event("order.amended", placed.subject, time, told | kept | {"placed_at": f"{placed.time.isoformat()}"})
+
+
 def order_paid(order_id: str, time: str | dt.datetime, amount: str = "11.90", payment_id: str | None = None) -> Event:
     data = {"payment_id": payment_id or f"pay-{order_id}", "method": "card", "amount": amount, "currency": "EUR"}
     return _event("order.paid", order_id, time, {"order_id": order_id} | data)

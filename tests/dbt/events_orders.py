@@ -50,6 +50,10 @@ def with_money_and_returns(stream: list[e.Event], seed: int) -> list[e.Event]:
         if event.name == "order.placed" and rng.random() < 0.3:
             earlier = event.time - dt.timedelta(hours=rng.randint(0, 40))
             found.append(e.order_placed(event.subject, earlier, customer_id=event.data["customer_id"]))
+        if event.name == "order.placed" and rng.random() < 0.2:
+            for _ in range(rng.randint(1, 2)):
+                later = event.time + dt.timedelta(hours=rng.randint(0, 90))
+                found.append(e.order_amended(event, later, ("lamp", rng.randint(1, 4), "7.50", "0.50", "1.35")))
         if event.name == "order.delivered" and rng.random() < 0.6:
             found.append(return_requested(event.subject, event.time + dt.timedelta(hours=rng.randint(-9, 90)), "r1"))
             found.append(return_received(event.subject, event.time + dt.timedelta(hours=rng.randint(-9, 99)), "r1"))

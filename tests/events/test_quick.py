@@ -18,14 +18,19 @@ from shop_platform.generator.stream import history_chunks
 
 @cache
 def history():
-    """A message of every type, as the simulated shop sends them: {type: (topic, value)}."""
+    """A message of every type, most from the simulated shop: {type: (topic, value)}."""
     found = {}
     until = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
     for chunk in history_chunks(days=40, orders_per_day=60, until=until, seed=3):
         for message in chunk:
             if not message.fault:
                 found.setdefault(json.loads(message.value)["type"], (message.topic, message.value))
-    return found
+    # The simulated shop edits no order.
+    topic, value = found["shop.order.placed.v1"]
+    placed = json.loads(value)
+    data = {name: value for name, value in placed["data"].items() if name not in {"session_id", "coupon"}}
+    amended = placed | {"type": "shop.order.amended.v1", "data": data | {"placed_at": placed["time"]}}
+    return found | {amended["type"]: (topic, json.dumps(amended).encode())}
 
 
 def outcome(decode, value, topic):

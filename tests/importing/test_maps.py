@@ -118,3 +118,9 @@ def test_words_that_yaml_takes_for_truth_values_stay_words(tmp_path):
 def test_imports_write_the_first_version_which_the_contract_still_accepts():
     """An id holds the type's name: another version would land a file that is imported again a second time."""
     assert {EVENT_TYPES[name].version for name in KEY_FIELDS} == {1}
+
+
+def test_every_event_that_imports_write_may_say_in_the_contract_that_its_time_is_estimated():
+    """A field that the contract does not know makes the check of unknown fields warn."""
+    assert all("time_estimated" in EVENT_TYPES[name].payload.__struct_fields__ for name in KEY_FIELDS)
+    assert "time_estimated" in EVENT_TYPES["shop.order.amended.v1"].payload.__struct_fields__

@@ -9,8 +9,8 @@
 
     `form` says what is rendered of it (a macro can hand on text, but no list, to the linter's templater). -#}
 {% macro published_figures(form, column='') -%}
-    {%- set sales = ['order.placed', 'order.cancelled'] -%}
-    {%- set refunds = ['order.placed', 'order.cancelled', 'refund.issued'] -%}
+    {%- set sales = ['order.placed', 'order.amended', 'order.cancelled'] -%}
+    {%- set refunds = ['order.placed', 'order.amended', 'order.cancelled', 'refund.issued'] -%}
     {%- set visits = ['order.placed', 'web.session_started'] -%}
     {%- set figures = {
         'orders_count': {'causes': sales, 'absent': 0},

@@ -35,6 +35,12 @@
 {%- endmacro %}
 
 
+{#- An instant of the payload: ISO 8601 with an offset. -#}
+{% macro json_timestamp(key, column='data') -%}
+    cast({{ json_text(key, column) }} as timestamp with time zone)
+{%- endmacro %}
+
+
 {#- A lateral join that gives one row per element of an array: `<alias>.element` and `<alias>.position`, from 1. -#}
 {% macro json_elements(key, alias, column='data') -%}
     {{ return(adapter.dispatch('json_elements', 'shop')(key, alias, column)) }}

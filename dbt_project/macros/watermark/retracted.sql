@@ -69,8 +69,8 @@
     select retracted.landed_xid as _xid from ops.retractions as retracted
     where
         {{ newly_retracted(['orders', 'returns', 'web']) }}
-        and {{ is_any_event(['order.placed', 'order.cancelled', 'refund.issued', 'web.session_started'],
-            'retracted.event_type') }}
+        and {{ is_any_event(['order.placed', 'order.amended', 'order.cancelled', 'refund.issued',
+            'web.session_started'], 'retracted.event_type') }}
     union
     select unnest(retracted.session_landings) as _xid from ops.retractions as retracted
     where {{ newly_retracted(['web']) }}

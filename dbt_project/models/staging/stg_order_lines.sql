@@ -1,7 +1,10 @@
 select
     orders.event_id,
     orders.subject as order_id,
-    orders.event_time as placed_at,
+    case
+        when {{ is_event('order.amended', 'orders.event_type') }} then {{ json_timestamp('placed_at', 'orders.data') }}
+        else orders.event_time
+    end as placed_at,
     cast(line.position as integer) as line_position,
     {{ json_integer('line_number', 'line.element') }} as line_number,
     {{ json_text('product_id', 'line.element') }} as product_id,
@@ -14,5 +17,5 @@ select
 from {{ source('raw', 'orders') }} as orders
 {{ json_elements('lines', 'line', 'orders.data') }}
 where
-    {{ is_event('order.placed', 'orders.event_type') }}
+    {{ is_any_event(['order.placed', 'order.amended'], 'orders.event_type') }}
     and {{ below_ceiling('orders._xid') }}

@@ -1,7 +1,8 @@
 select
     event_id,
     subject as order_id,
-    event_time as placed_at,
+    case when {{ is_event('order.amended') }} then {{ json_timestamp('placed_at') }} else event_time end as placed_at,
+    case when {{ is_event('order.amended') }} then event_time end as amended_at,
     {{ json_text('customer_id') }} as customer_id,
     {{ json_text('session_id') }} as session_id,
     {{ json_text('channel') }} as channel,
@@ -19,5 +20,5 @@ select
     _xid
 from {{ source('raw', 'orders') }}
 where
-    {{ is_event('order.placed') }}
+    {{ is_any_event(['order.placed', 'order.amended']) }}
     and {{ below_ceiling() }}

@@ -51,8 +51,9 @@ placed as (
         order_id,
         session_id,
         currency,
-        placed_at as occurred_at,
+        coalesce(amended_at, placed_at) as occurred_at,
         {{ day_in_tz('placed_at') }} as date_day,
+        case when amended_at is null then 'order.placed' else 'order.amended' end as event_type,
         landed_at,
         _xid,
         {{ transaction_number('_xid') }} as landed_by
@@ -109,7 +110,7 @@ known as (
 order_events as (
     select
         event_id,
-        'order.placed' as event_type,
+        event_type,
         order_id,
         occurred_at,
         landed_at,
@@ -159,7 +160,7 @@ effects as (
     -- The day of its session, which converts; over midnight that is the day before.
     select
         news.event_id,
-        'order.placed' as event_type,
+        news.event_type,
         news.occurred_at,
         news.landed_at,
         news._xid,

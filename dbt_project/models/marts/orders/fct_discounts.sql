@@ -26,7 +26,8 @@ touched as (
 placed as (
     select
         *,
-        row_number() over (partition by order_id order by placed_at, event_id) as telling,
+        {{ as_placed('coupon') }} as typed_coupon,
+        {{ telling_of_order() }} as telling,
         count(coupon) over (partition by order_id) as tellings_with_coupon,
         sum(discount_amount) over (partition by order_id) as discount_told
     from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
@@ -44,8 +45,8 @@ select
     {{ day_in_tz('placed.placed_at') }} as order_date,
     placed.channel,
     placed.campaign,
-    placed.coupon,
-    placed.coupon is not null as has_coupon,
+    placed.typed_coupon as coupon,
+    placed.typed_coupon is not null as has_coupon,
     placed.currency,
     placed.gross_amount,
     placed.discount_amount,

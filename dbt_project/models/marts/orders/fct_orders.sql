@@ -42,7 +42,9 @@ placed as (
     select
         *,
         {{ day_in_tz('placed_at') }} as order_date,
-        row_number() over (partition by order_id order by placed_at, event_id) as telling
+        {{ as_placed('session_id') }} as placed_in_session,
+        {{ as_placed('coupon') }} as typed_coupon,
+        {{ telling_of_order() }} as telling
     from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
 ),
 
@@ -270,12 +272,12 @@ costs as (
 select
     placed.order_id,
     placed.customer_id,
-    placed.session_id,
+    placed.placed_in_session as session_id,
     placed.placed_at as ordered_at,
     placed.order_date,
     placed.channel,
     placed.campaign,
-    placed.coupon,
+    placed.typed_coupon as coupon,
     placed.device,
     placed.country,
     placed.currency,

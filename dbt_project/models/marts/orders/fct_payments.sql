@@ -24,7 +24,7 @@ placed as (
         order_id,
         currency as order_currency,
         {{ day_in_tz('placed_at') }} as order_date,
-        row_number() over (partition by order_id order by placed_at, event_id) as telling
+        {{ telling_of_order() }} as telling
     from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
 ),
 
