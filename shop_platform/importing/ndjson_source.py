@@ -22,7 +22,7 @@ class NdjsonSource:
     def __init__(self, path: Path) -> None:
         """Look at the beginning; raise :class:`ShopError` for a JSON array, which is one record as long as the file."""
         self._path = path
-        self.size, self.done = path.stat().st_size, 0
+        self.size, self.done, self.blank = path.stat().st_size, 0, 0
         self._decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
         with path.open("rb") as file:
             begin = file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()
@@ -34,7 +34,7 @@ class NdjsonSource:
 
     def rows(self) -> Iterator[Row]:
         """Yield every line; empty ones are none."""
-        self.done = 0
+        self.done, self.blank = 0, 0
         with self._path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 self.done += len(line)

@@ -11,13 +11,13 @@ import msgspec
 
 from shop_platform.events.envelope import SourceUri
 from shop_platform.events.registry import EVENT_TYPES, TOPIC_OF_TYPE
-from shop_platform.importing.conditions import Condition, condition
+from shop_platform.importing.conditions import Condition, any_of, condition
 from shop_platform.importing.contract import ObjectRule, object_rule
 from shop_platform.importing.document import Document, near
 from shop_platform.importing.ids import KEY_FIELDS
 from shop_platform.importing.orders import MADE_FOR_ORDERS, MADE_FOR_REFUNDS, OrderRule, order_rule
 from shop_platform.importing.records import ROWS, Entity, Row, items_of
-from shop_platform.importing.spec import CsvSpec, EventSpec, MapSpec
+from shop_platform.importing.spec import CsvSpec, EventSpec, MapSpec, When
 from shop_platform.importing.values import Compiler, Use, Value
 
 PLACED, REFUND = "shop.order.placed.v1", "shop.refund.issued.v1"
@@ -36,6 +36,7 @@ class EventRule:
     is_estimated: bool
     applies: Condition
     items: Callable[[Entity], list[Row]] | None
+    where: Condition
     data: ObjectRule
     refund: Value | None
 
@@ -49,6 +50,7 @@ class Plan:
     group_by: str | None
     csv: CsvSpec
     is_left_out: Condition
+    is_no_row: Condition | None
     order: OrderRule | None
     events: tuple[EventRule, ...]
     currency: Value | None
@@ -73,8 +75,18 @@ def read_plan(path: Path) -> Plan:
         compiler.uses.append(Use(spec.order.each, ".order.each", optional=False))
     left_out = condition(compiler, spec.leave_out, ".leave_out") if spec.leave_out else (lambda _: False)
     events = tuple(_event(compiler, event, f".events[{index}]") for index, event in enumerate(spec.events))
+    no_row = any_of(compiler, spec.leave_out_rows, ".leave_out_rows", ROWS) if spec.leave_out_rows else None
     return Plan(
-        document, spec.source, spec.group_by, spec.csv, left_out, order, events, _currency(events), tuple(compiler.uses)
+        document,
+        spec.source,
+        spec.group_by,
+        spec.csv,
+        left_out,
+        no_row,
+        order,
+        events,
+        _currency(events),
+        tuple(compiler.uses),
     )
 
 
@@ -102,11 +114,14 @@ def _event(compiler: Compiler, spec: EventSpec, at: str) -> EventRule:
         made = MADE_FOR_REFUNDS
     if spec.each and spec.each != ROWS:
         compiler.uses.append(Use(spec.each, f"{at}.each", optional=False))
+    if spec.where and not spec.each:
+        raise compiler.document.mistake(f"{at}.where", "`where` chooses items of `each`; for the whole record: `when`")
     return EventRule(
         type=name, topic=TOPIC_OF_TYPE[name].name, key_field=KEY_FIELDS[name], subject_field=kind.subject_field,
         field_names=tuple(kind.payload.__struct_fields__),
         time=compiler.value(spec.time, f"{at}.time", "time", items=spec.each), is_estimated=spec.estimated_time,
         applies=condition(compiler, spec.when, f"{at}.when"), items=items_of(spec.each) if spec.each else None,
+        where=condition(compiler, spec.where or When(), f"{at}.where", spec.each),
         data=object_rule(compiler, kind.payload, spec.data, f"{at}.data", made_elsewhere=made, items=spec.each),
         refund=compiler.value(spec.refund.total, f"{at}.refund.total", "money", items=spec.each)
         if spec.refund else None,

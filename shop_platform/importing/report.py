@@ -23,6 +23,9 @@ class ImportReport:
     rows: int = 0
     entities: int = 0
     left_out: int = 0
+    rows_left_out: int = 0
+    blank_rows: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     events: Counter[str] = field(default_factory=Counter)
     failing_entities: int = 0
@@ -53,6 +56,7 @@ class ImportReport:
         failing = {name: plain.pop(f"failing_{name}") for name in ("entities", "rows")}
         failing |= {"problems": plain.pop("problems"), "first": first}
         return plain | {
+            "notes": dict(sorted(self.notes.items())),
             "events": dict(sorted(self.events.items())),
             "events_total": self.events.total(),
             "failing": failing,
@@ -66,6 +70,10 @@ class ImportReport:
         yield f"{self.file}: {self.rows:,} rows, {self.entities:,} entities{left_out}{repeated}"
         for name, count in sorted(self.events.items()):
             yield f"  {count:>9,}  {name}"
+        if self.blank_rows or self.rows_left_out:
+            yield f"  {self.blank_rows:,} empty rows, {self.rows_left_out:,} rows left out as the map says"
+        for note, count in sorted(self.notes.items()):
+            yield f"  {count:>9,}  {note}"
         for problem in self.first_problems[:shown_problems]:
             yield f"  {sentence(problem)}"
         if self.problems > shown_problems:
