@@ -11,7 +11,13 @@ from pathlib import Path
 from shop_platform.errors import ShopError
 
 _HEAD = 65_536
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _NO_TEXT = (
     (b"PK\x03\x04", "a spreadsheet (.xlsx, .ods) or a zip archive", "Save it as CSV, or unpack it."),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet (.xls)", "Save it as CSV."),
@@ -21,32 +27,32 @@ _NO_TEXT = (
 # In the order in which they are tried: of two that read a text equally well the first is named.
 _LIKELY = (
     "cp1252", "iso-8859-15", "cp1250", "cp1251", "mac-roman", "cp850", "cp1253", "cp1254", "cp1257",
-    "shift_jis", "gb18030", "big5", "euc_kr",
+    "shift_jis", "euc_kr", "gb18030", "big5",
 )  # fmt: skip
+_ORDINARY = "€£–—’“”„«»°¿¡…"
 _WIDE = {"shift_jis", "gb18030", "big5", "euc_kr"}
 
 
-def check_head(path: Path, encoding: str) -> None:
+def check_head(path: Path, encoding: str, *, in_map: bool = True) -> None:
     """Raise :class:`ShopError` when the first bytes of a file say that it is no text, or text in another encoding.
 
-    ``encoding``: as Python names it. The hint is the line of the map that reads the file.
+    ``encoding``: as Python names it. The hint is the line of the map that reads the file; ``in_map``: there is one.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)
     for mark, what, hint in _NO_TEXT:
         if head.startswith(mark):
             raise ShopError(f"{path} is {what}, not text", hint)
-    is_utf16 = encoding.startswith(("utf-16", "utf_16"))
+    is_utf16 = encoding.startswith("utf-16")
     told = next((name for mark, name in _MARKS if head.startswith(mark)), None) or _utf16_without_mark(head)
-    if (told and told.startswith("utf-16") != is_utf16) or (told == "utf-8" and not encoding.startswith("utf-8")):
-        raise ShopError(f"{path} is written in {told}, not in {encoding}", _hint(told))
+    if told and not encoding.startswith(told.removesuffix("-le").removesuffix("-be")):
+        raise ShopError(f"{path} is written in {told}, not in {encoding}", _hint([told], in_map=in_map))
     if is_utf16 and not told:
-        fits = fitting(head)
-        raise ShopError(f"{path} is not written in {encoding}", _hint(fits))
+        raise ShopError(f"{path} is not written in {encoding}", _hint(fitting(head)))
     if encoding not in {"utf-8", *_WIDE} and not is_utf16 and not head.isascii():
         with contextlib.suppress(UnicodeDecodeError):
             codecs.getincrementaldecoder("utf-8")().decode(head)
-            raise ShopError(f"{path} is written in utf-8, not in {encoding}", _hint("utf-8"))
+            raise ShopError(f"{path} is written in utf-8, not in {encoding}", _hint(["utf-8"]))
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
@@ -59,16 +65,17 @@ def _utf16_without_mark(head: bytes) -> str | None:
     return "utf-16-le" if low > half > high else "utf-16-be" if high > half > low else None
 
 
-def fitting(data: bytes) -> str:
-    """Return the encoding in which ``data`` reads most like words; ``cp1252`` if none does."""
+def fitting(data: bytes) -> list[str]:
+    """Return the encoding in which ``data`` reads most like words, with a second one if it reads as well."""
     with contextlib.suppress(UnicodeDecodeError):
         data.decode("utf-8")
-        return "utf-8"
+        return ["utf-8"]
     scores = {}
     for name in _LIKELY:
         with contextlib.suppress(UnicodeDecodeError):
             scores[name] = _strangeness(data.decode(name), is_wide=name in _WIDE)
-    return min(scores, key=scores.__getitem__, default="cp1252")
+    least = min(scores.values(), default=0)
+    return [name for name, strange in scores.items() if strange == least][:2] or ["cp1252"]
 
 
 def _strangeness(text: str, *, is_wide: bool) -> float:
@@ -78,8 +85,13 @@ def _strangeness(text: str, *, is_wide: bool) -> float:
         scripts = {unicodedata.name(sign, "?").split(" ")[0] for sign in word if sign.isalpha()}
         foreign = sum(not sign.isascii() for sign in word)
         found += 3 * (len(scripts - {"CJK", "HIRAGANA", "KATAKANA"}) > 1)
-        found += 2 * len(re.findall(r"(?<=[a-z\u00df-\u00ff\u0430-\u044f])[A-Z\u00c0-\u00de\u0178\u0410-\u042f]", word))
-        found += sum(not (sign.isascii() or sign.isalpha()) for sign in word if sign not in "€–—’“”„«»°") * 2
+        found += 2 * sum(
+            mine.isupper() and before.isalpha() and (before.islower() or after.islower())
+            for before, mine, after in zip(word, word[1:], word[2:] + " ", strict=False)
+        )
+        found += sum(not (sign.isascii() or sign.isalpha()) for sign in word if sign not in _ORDINARY) * 2
+        found += 2 * len(re.findall(r"(?<=[^\W_])[–—‘“”„«»]+(?=[^\W_])", word))
+        found += 3 * ({"HANGUL", "CJK"} <= scripts)
         # A word of accented letters alone is no Western word: it is another alphabet, read wrongly.
         found += 3 * (scripts == {"LATIN"} and foreign >= 3 and foreign > len(word) / 2)
         found += 0.5 * is_wide * (len(word) < 2)
@@ -113,5 +125,11 @@ def _sample(path: Path, most: int = 200_000) -> bytes:
     return found
 
 
-def _hint(encoding: str) -> str:
-    return f"Say how the file is written with `csv: {{encoding: {encoding}}}` in the map, or export it as UTF-8."
+def _hint(encodings: list[str], *, in_map: bool = True) -> str:
+    """Return what to do; of two encodings that fit the first is more common."""
+    if not in_map:
+        return f"Write it as UTF-8: iconv -f {encodings[0]} -t utf-8."
+    also = f" (or {encodings[1]})" if encodings[1:] else ""
+    return (
+        f"Say how the file is written with `csv: {{encoding: {encodings[0]}}}`{also} in the map, or export it as UTF-8."
+    )

@@ -43,7 +43,7 @@ class CsvSource:
         try:
             name = codecs.lookup(spec.encoding).name
             "".encode(name)  # some codecs, as base64, are no encodings of text
-        except LookupError:
+        except (LookupError, UnicodeError):
             raise document.mistake(
                 ".csv.encoding", f"there is no encoding '{spec.encoding}'", "For example utf-8, cp1252, iso-8859-15."
             ) from None
@@ -52,12 +52,24 @@ class CsvSource:
         self._header = ""
         self.size, self.done, self.blank = path.stat().st_size, 0, 0
         csv.field_size_limit(_LARGEST_FIELD)
-        header = next((record for record in self._records() if record[2] or any(map(str.strip, record[1]))), None)
+        header = next((found for found in self._records() if self._may_be_header(found)), None)
         if header is None or header[2]:
             raise ShopError(f"{path} has no header: {header[2] if header else 'it is empty'}", "A header is needed.")
         self._header_line, names, _, self._header = header
         self._names = [name.strip("\ufeff \t\u00a0") for name in names]
         self.columns = [name for name in self._names if name]
+
+    def _may_be_header(self, record: tuple[int, list[str], str, str]) -> bool:
+        """Tell whether a record is neither empty nor Excel's note of the delimiter (``sep=;``)."""
+        _, fields, problem, raw = record
+        note = re.fullmatch(r"\ufeff?sep=(.)[\r\n]*", raw)
+        if note and note[1] != self._delimiter:
+            named = "tab" if note[1] == "\t" else f'"{note[1]}"'
+            raise ShopError(
+                f"{self._path} says that '{note[1]}' stands between its fields",
+                f"Say so in the map: `csv: {{delimiter: {named}}}`.",
+            )
+        return bool(problem) or (not note and any(map(str.strip, fields)))
 
     def rename(self, other: str, name: str) -> None:
         """Let the column ``other`` be called ``name``."""

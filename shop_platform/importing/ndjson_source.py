@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from shop_platform.errors import ShopError
+from shop_platform.importing.charset import check_head
 from shop_platform.importing.records import Row
 
 
@@ -26,10 +27,17 @@ class NdjsonSource:
         self._decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
         with path.open("rb") as file:
             begin = file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()
+        check_head(path, "utf-8", in_map=False)
         if begin.startswith(b"["):
             raise ShopError(
                 f"{path} is one JSON array, not one object a line",
                 f"Turn it into lines: jq -c '.[]' {path.name} > {path.stem}.ndjson",
+            )
+
+        if begin.partition(b"\n")[0].strip() == b"{":
+            raise ShopError(
+                f"{path} has JSON over several lines, not one object a line",
+                f"Turn it into lines: jq -c . {path.name} > {path.stem}.ndjson",
             )
 
     def rows(self) -> Iterator[Row]:
