@@ -86,7 +86,7 @@ def _build(plan: Plan, entity: Entity, contract: Contract) -> Built:
         return built
     order = plan.order.order(entity, problems) if plan.order else None
     # Without an order there is a reason already, and it is enough: nothing of this entity will be sent.
-    built.notes += order.notes if order else Counter()
+    built.notes = order.notes if order else built.notes
     computed = order.computed() if order else dict.fromkeys(COMPUTED, "0.00")
     drafts = [draft for rule in plan.events for draft in _drafts(rule, entity, computed, problems)]
     _fill_refunds(drafts, order, problems)

@@ -118,6 +118,8 @@ def settled(charge: OrderCharge) -> Settled:
 
 def discounted(charge: OrderCharge, percent: Decimal | None, off_shipping: int) -> OrderCharge:
     """Return an order with a discount of so many percent on what its lines cost, and one on its shipping."""
+    if percent is None and not off_shipping:
+        return charge
     if off_shipping > charge.shipping:
         raise AmountsError(
             f"the discount {format_money(off_shipping)} is more than the shipping {format_money(charge.shipping)}"

@@ -44,7 +44,7 @@ def condition(compiler: Compiler, when: When, at: str, items: str | None = None)
 def any_of(compiler: Compiler, options: Sequence[When], at: str, items: str | None = None) -> Condition:
     """Return the function that tells whether one of ``options`` holds; none does where there is none."""
     made = [condition(compiler, when, f"{at}[{index}]", items) for index, when in enumerate(options)]
-    return lambda scope: any(option(scope) for option in made)
+    return (lambda scope: any(option(scope) for option in made)) if made else (lambda _: False)
 
 
 def _among(words: Collection[str], wanted: bool) -> Accepts:

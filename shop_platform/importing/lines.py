@@ -57,7 +57,8 @@ class LineReader:
         elif not charge.quantity and not amount:
             self.notes[NOTE_NO_LINE] += 1
         else:
-            self.notes[NOTE_TAKING] += charge.gross < 0
+            if charge.gross < 0:
+                self.notes[NOTE_TAKING] += 1
             self.goods.append((charge, product, scope.row))
 
     def _product(self, scope: Scope, where: str, *, needed: bool) -> tuple[str, str]:
@@ -83,7 +84,9 @@ class LineReader:
             self.problems.append(Problem(scope.row, _NOTHING, columns, "", "order", f"{where}.unit_price"))
         if quantity is None or price is None:
             return None
-        gross = rounded(price * quantity.value) if by_unit else price
+        number: Decimal = quantity.value
+        units = int(number) if number > 0 and number == int(number) else None
+        gross = price if not by_unit else price * units if units else rounded(price * number)
         after, discount = money.get("after_discount"), money.get("discount") or 0
         if after is not None:
             discount = gross - after
@@ -92,8 +95,8 @@ class LineReader:
             discount = rounded(gross * (share or Decimal(0)) / 100)
         elif gross < 0 < discount:
             discount = -discount  # what had been taken off the unit that comes back
-        units = self._units(quantity, gross - discount, where)
-        unit_price = price if by_unit and units == quantity.value else None
+        unit_price = price if by_unit and units else None
+        units = units or self._units(quantity, gross - discount, where)
         for name in ("discount", "tax"):
             if gross > 0 > (money.get(name) or 0):
                 self._negative(scope, name, where)
@@ -150,7 +153,8 @@ def cents(value: Value, scope: Scope, where: str, problems: list[Problem], *, si
         problems.append(problem_of(found, str(error), where))
         return None
     if amount < 0 and not signed:
-        problems.append(problem_of(found, _NEGATIVE, where))
+        credit = f"is negative; `leave_out: {{negative: [{found.column}]}}` leaves credit notes out"
+        problems.append(problem_of(found, credit if where == "total" else _NEGATIVE, where))
     return amount
 
 

@@ -12,7 +12,10 @@ from shop_platform.events.currencies import minor_units
 
 _PLAIN = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]{2,4}))?")
 _LEAST_DECIMALS = 2
+# The contract takes 12 digits before the decimal sign; in cents there are more.
+_MOST_DIGITS = 15
 # The same mark as a typesetter writes it: thousands in spreadsheets are often set apart by an unbreakable blank.
+_MOST_DIGITS_OF_NUMBERS = 9
 _NEVER = re.compile("(?!)")
 _TYPESET = {" ": re.compile("[\u00a0\u202f\u2009]"), "'": re.compile("’")}
 _NOTATIONS = ((".", ""), (",", ""), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
@@ -63,6 +66,8 @@ def parse_number(text: str, *, decimal: str = ".", thousands: str = "") -> Decim
     parts = _parts(digits, decimal, thousands)
     if parts is None:
         raise ValueError("is not a number" + _fitting(digits, "number"))
+    if len(parts[0]) > _MOST_DIGITS_OF_NUMBERS:
+        raise ValueError("has more digits than an amount or a quantity can have")
     number = Decimal(f"{parts[0]}.{parts[1] or 0}")
     return -number if negative else number
 
@@ -96,6 +101,8 @@ def _parts(digits: str, decimal: str, thousands: str) -> tuple[str, str] | None:
         if not 1 <= len(first) <= 3 or any(len(group) != 3 for group in groups):
             raise ValueError(f"'{thousands}' does not stand before three digits")
         whole = first + "".join(groups)
+    if _digits(whole) and len(whole) > _MOST_DIGITS:
+        raise ValueError("has more digits than an amount or a quantity can have")
     return (whole, fraction) if _digits(whole) and (not point or _digits(fraction)) else None
 
 

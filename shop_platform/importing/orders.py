@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,23 +129,25 @@ class OrderRule:
         except AmountsError as error:
             problems.append(Problem(first, str(error), "", "", "order", "amounts"))
             return None
+        for note in _notes(beside, whole, amounts.rounding):
+            lines.notes[note] += 1
         goods = [(product, row) for charge, product, row in lines.goods if charge.gross >= 0]
         return Order(
             amounts, tuple(product for product, _ in goods), tuple(row for _, row in goods),
-            lines.notes + _notes(beside, whole, amounts.rounding),
+            lines.notes,
         )  # fmt: skip
 
 
-def _notes(beside: list[BesideCharge], whole: dict[str, int | None], rounding: int) -> Counter[str]:
-    """Return what an order has that the contract has no field for, as the report counts it."""
-    return Counter(
-        {
-            NOTE_BESIDE: int(any(charge.amount > 0 for charge in beside)),
-            NOTE_OFF: int(any(charge.amount < 0 for charge in beside)),
-            NOTE_GIFT_CARD: int(bool(whole.get("paid_by_gift_card"))),
-            NOTE_ROUNDED: int(rounding != 0),
-        }
-    )
+def _notes(beside: list[BesideCharge], whole: dict[str, int | None], rounding: int) -> Iterator[str]:
+    """Yield what an order has that the contract has no field for, as the report counts it."""
+    if any(charge.amount > 0 for charge in beside):
+        yield NOTE_BESIDE
+    if any(charge.amount < 0 for charge in beside):
+        yield NOTE_OFF
+    if whole.get("paid_by_gift_card"):
+        yield NOTE_GIFT_CARD
+    if rounding:
+        yield NOTE_ROUNDED
 
 
 def order_rule(compiler: Compiler, spec: OrderSpec, at: str) -> OrderRule:

@@ -126,7 +126,7 @@ def _check(job: _Job, options: ImportOptions) -> None:
             report.rows += len(entity.rows)
             built = build(job.plan, entity, job.contract)
             report.left_out += built.left_out
-            if not built.problems:
+            if built.notes and not built.problems:
                 report.notes += built.notes
             if entity.key and (earlier := seen.group(entity.key)):
                 _reject_split_group(job, built, earlier)

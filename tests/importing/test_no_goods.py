@@ -224,6 +224,18 @@ def test_lines_are_left_out_by_what_stands_on_them(mapped):
     assert (order["net"], order["shipping"], order["units"]) == ("20.00", "3.00", [("mug", 2)])
 
 
+@pytest.mark.parametrize(
+    "changes", [{"quantity": "9" * 30}, {"price": "9" * 30}, {"quantity": "9" * 9, "price": "9" * 15}]
+)
+def test_absurd_numbers_are_named_and_crash_nothing(mapped, changes):
+    assert mapped("tolerance: 2", order_row(1, **changes)).problems
+
+
+def test_an_order_with_a_negative_total_is_named_with_the_line_that_leaves_it_out(mapped):
+    (problem,) = mapped("tolerance: 2", order_row(1, quantity="-2", total="-20.00")).problems
+    assert "`leave_out: {negative: [total]}` leaves credit notes out" in problem.reason
+
+
 def test_keys_that_exclude_each_other_are_named(tmp_path):
     text = ORDERS.replace("      total: {from: total}", "      tolerance: 2")
     with pytest.raises(ShopError, match="tolerance needs `total`"):
