@@ -201,8 +201,9 @@ class OrderPlaced(Estimable, frozen=True):
     """An order was placed.
 
     ``subtotal`` = sum of quantity x unit price; ``discount`` and ``tax`` = sums over the lines;
-    ``total`` = subtotal - discount + shipping + tax. No line's discount exceeds its quantity x unit price, and no line
-    number stands twice. An event that contradicts this is invalid.
+    ``total`` = subtotal - discount + shipping + tax. ``shipping`` is all that is charged beside goods: fees, tips,
+    duties and gift cards sold, too. No line's discount exceeds its quantity x unit price, and no line number stands
+    twice. An event that contradicts this is invalid.
     """
 
     order_id: Identifier

@@ -8,47 +8,16 @@ the shop's own figures exactly.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
+from shop_platform.importing.charges import AmountsError, BesideCharge, LineCharge, OrderCharge, Settled, settled
 from shop_platform.importing.money import apportion, format_money
 
-TaxMode = Literal["yes", "no", "by_total"]
+__all__ = ["AmountsError", "BesideCharge", "LineCharge", "OrderCharge", "order_amounts", "split_refunds"]
 
 
-class AmountsError(ValueError):
-    """The figures of one order contradict each other."""
-
-
-@dataclass(frozen=True)
-class LineCharge:
-    """One line as the shop exported it: ``gross`` for all units before, ``discount`` what went off this line alone.
-
-    ``unit_price`` where the shop has one (then ``gross`` = quantity x unit price), ``tax`` where it has one a line.
-    """
-
-    quantity: int
-    gross: int
-    discount: int = 0
-    unit_price: int | None = None
-    tax: int | None = None
-
-
-@dataclass(frozen=True)
-class OrderCharge:
-    """One order as the shop exported it. ``discount`` is all of it, that of the lines included.
-
-    ``goods`` is what all lines cost after discounts, where the shop says so: it tells which part of the discount went
-    off the shipping. ``total`` is what the customer owes.
-    """
-
-    lines: tuple[LineCharge, ...]
-    shipping: int = 0
-    discount: int | None = None
-    goods: int | None = None
-    tax: int | None = None
-    total: int | None = None
-    includes_tax: TaxMode = "no"
+# A difference that is told as one of rounding, in cents.
+_ROUNDING = 5
 
 
 @dataclass(frozen=True)
@@ -68,10 +37,15 @@ class LineAmounts:
 
 @dataclass(frozen=True)
 class OrderAmounts:
-    """An order in the contract's terms."""
+    """An order in the contract's terms.
+
+    ``shipping`` holds all that is charged beside the goods; ``rounding`` is what it, or else a discount, holds so that
+    the total is the shop's own.
+    """
 
     lines: tuple[LineAmounts, ...]
     shipping: int
+    rounding: int = 0
 
     @property
     def subtotal(self) -> int:
@@ -96,78 +70,81 @@ class OrderAmounts:
 
 def order_amounts(charge: OrderCharge) -> OrderAmounts:
     """Return the order in the contract's terms; raise :class:`AmountsError` where its figures do not agree."""
-    discounts, shipping = _discounts(charge)
-    paid = [line.gross - discount for line, discount in zip(charge.lines, discounts, strict=True)]
-    own_taxes = [line.tax or 0 for line in charge.lines]
-    tax = sum(own_taxes) if charge.tax is None else charge.tax
-    if _includes_tax(charge, sum(paid), shipping, tax):
-        found = _without_tax(charge, paid, own_taxes, shipping, tax)
+    order = settled(charge)
+    if _includes_tax(charge, order):
+        found = _without_tax(order)
     else:
-        shares = apportion(tax, own_taxes if sum(own_taxes) else paid)
-        lines = [
-            _line(line, line.gross, net, share) for line, net, share in zip(charge.lines, paid, shares, strict=True)
-        ]
-        found = OrderAmounts(tuple(lines), shipping)
-    if charge.total is not None and found.total != charge.total:
-        raise _mismatch(charge.total, sum(paid), shipping, tax)
-    return found
-
-
-def _discounts(charge: OrderCharge) -> tuple[list[int], int]:
-    """Return each line's whole discount, and the shipping after the part that went off it."""
-    for line in charge.lines:
-        if not 0 <= line.discount <= line.gross:
-            raise AmountsError(f"a line of {format_money(line.gross)} has a discount of {format_money(line.discount)}")
-    gross, own = sum(line.gross for line in charge.lines), sum(line.discount for line in charge.lines)
-    whole = own if charge.discount is None else charge.discount
-    if whole < own:
-        raise AmountsError(
-            f"the lines' discounts {format_money(own)} are more than the order's discount {format_money(whole)}"
+        shares = apportion(order.tax, order.own_taxes if sum(order.own_taxes) else order.paid)
+        found = OrderAmounts(
+            tuple(_line(each, each.gross, *rest) for each, *rest in zip(order.lines, order.paid, shares, strict=True)),
+            order.shipping + order.beside,
         )
-    off_shipping = 0
-    if charge.goods is not None:
-        off_shipping = max(0, min(whole - own, charge.shipping, charge.goods - (gross - whole)))
-    left = [line.gross - line.discount for line in charge.lines]
-    if whole - off_shipping > gross:
-        raise AmountsError(f"the discount {format_money(whole)} is more than the goods {format_money(gross)}")
-    shares = apportion(whole - own - off_shipping, left)
-    return [line.discount + share for line, share in zip(charge.lines, shares, strict=True)], (
-        charge.shipping - off_shipping
+    return found if charge.owed is None else _rounded(found, charge.owed, charge, order)
+
+
+def _includes_tax(charge: OrderCharge, order: Settled) -> bool:
+    if charge.includes_tax != "by_total":
+        return charge.includes_tax == "yes"
+    if charge.owed is None:
+        raise AmountsError("without a total it cannot tell whether prices include tax")
+    with_tax = order.goods + order.shipping + order.beside
+    missing = {False: abs(charge.owed - with_tax - order.tax), True: abs(charge.owed - with_tax)}
+    nearest = min(missing, key=missing.__getitem__)
+    if missing[nearest] > charge.tolerance:
+        raise _mismatch(charge.owed, order, missing[nearest])
+    return nearest
+
+
+def _mismatch(owed: int, order: Settled, missing: int) -> AmountsError:
+    beside = f", charges {format_money(order.beside)}" if order.beside else ""
+    parts = f"goods {format_money(order.goods)}, shipping {format_money(order.shipping)}{beside}"
+    near = f"; `tolerance: {missing}` would allow for rounding" if missing <= _ROUNDING else ""
+    return AmountsError(
+        f"{parts} and taxes {format_money(order.tax)} do not come to the order's total {format_money(owed)}{near}"
     )
 
 
-def _includes_tax(charge: OrderCharge, goods: int, shipping: int, tax: int) -> bool:
-    if charge.includes_tax != "by_total":
-        return charge.includes_tax == "yes"
-    if charge.total is None:
-        raise AmountsError("without a total it cannot tell whether prices include tax")
-    if charge.total == goods + shipping + tax:
-        return False
-    if charge.total == goods + shipping:
-        return True
-    raise _mismatch(charge.total, goods, shipping, tax)
+def _rounded(found: OrderAmounts, owed: int, charge: OrderCharge, order: Settled) -> OrderAmounts:
+    """Return the order with the shop's own total: what is missing, within the tolerance, goes where it hurts least.
+
+    Neither tax, by which is declared, nor the price of goods: shipping, and where there is none to take from, the
+    discount of the largest line.
+    """
+    missing = owed - found.total
+    if not missing:
+        return found
+    largest = max(range(len(found.lines)), key=lambda place: found.lines[place].net)
+    if abs(missing) > charge.tolerance or found.shipping + missing < 0 < -missing - found.lines[largest].net:
+        raise _mismatch(owed, order, abs(missing))
+    if found.shipping + missing >= 0:
+        return replace(found, shipping=found.shipping + missing, rounding=missing)
+    lines = list(found.lines)
+    lines[largest] = replace(lines[largest], discount=lines[largest].discount - missing)
+    return replace(found, lines=tuple(lines), rounding=missing)
 
 
-def _mismatch(total: int, goods: int, shipping: int, tax: int) -> AmountsError:
-    parts = f"goods {format_money(goods)}, shipping {format_money(shipping)} and taxes {format_money(tax)}"
-    return AmountsError(f"{parts} do not come to the order's total {format_money(total)}")
+def _without_tax(order: Settled) -> OrderAmounts:
+    """Take the tax out of prices that include it: a line's own tax where it is known, else in proportion to prices.
 
-
-def _without_tax(charge: OrderCharge, paid: list[int], own_taxes: list[int], shipping: int, tax: int) -> OrderAmounts:
-    """Take the tax out of prices that include it: a line's own tax where it is known, else in proportion to prices."""
-    everything = sum(paid) + shipping
-    if tax > everything:
-        raise AmountsError(f"the taxes {format_money(tax)} are more than the order {format_money(everything)}")
-    shares = [*own_taxes, tax - sum(own_taxes)] if sum(own_taxes) else apportion(tax, [*paid, shipping])
-    if not 0 <= shares[-1] <= shipping or any(share > price for share, price in zip(shares, paid, strict=False)):
-        raise AmountsError(f"the lines' taxes do not fit the order's taxes {format_money(tax)}")
-    nets = [price - share for price, share in zip(paid, shares, strict=False)]
-    on_shipping = apportion(shares[-1], nets)
+    What is charged beside the goods is taken as it is, but for a tax of its own.
+    """
+    everything, tax, own = order.goods + order.shipping, order.tax - order.beside_tax, order.own_taxes
+    if tax > everything or order.beside_tax > order.beside:
+        raise AmountsError(
+            f"the taxes {format_money(order.tax)} are more than the order {format_money(everything + order.beside)}"
+        )
+    shares = [*own, tax - sum(own)] if sum(own) else apportion(tax, [*order.paid, order.shipping])
+    if not 0 <= shares[-1] <= order.shipping or any(
+        share > price for share, price in zip(shares, order.paid, strict=False)
+    ):
+        raise AmountsError(f"the lines' taxes do not fit the order's taxes {format_money(order.tax)}")
+    nets = [price - share for price, share in zip(order.paid, shares, strict=False)]
+    on_the_rest = apportion(shares[-1] + order.beside_tax, nets)
     lines = []
-    for line, price, net, own, more in zip(charge.lines, paid, nets, shares, on_shipping, strict=False):
+    for line, price, net, mine, more in zip(order.lines, order.paid, nets, shares, on_the_rest, strict=False):
         gross = _scaled(line.gross, net, price) if price else _scaled(line.gross, everything - tax, everything)
-        lines.append(_line(LineCharge(line.quantity, gross), gross, net, own + more))
-    return OrderAmounts(tuple(lines), shipping - shares[-1])
+        lines.append(_line(LineCharge(line.quantity, gross), gross, net, mine + more))
+    return OrderAmounts(tuple(lines), order.shipping - shares[-1] + order.beside - order.beside_tax)
 
 
 def _scaled(amount: int, part: int, whole: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -54,6 +55,7 @@ class Built:
     left_out: str | None = None
     subject: str | None = None
     ordered_at: dt.datetime | None = None
+    notes: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -96,6 +98,7 @@ def _build(plan: Plan, entity: Entity, contract: Contract) -> Built:
         return built
     order = plan.order.order(entity, problems) if plan.order else None
     # Without an order there is a reason already, and it is enough: nothing of this entity will be sent.
+    built.notes = order.notes if order else built.notes
     computed = order.computed() if order else dict.fromkeys(COMPUTED, "0.00")
     drafts = [draft for rule in plan.events for draft in _drafts(rule, entity, computed, problems)]
     _fill_refunds(drafts, order, problems)
@@ -128,12 +131,14 @@ def _drafts(rule: EventRule, entity: Entity, computed: dict[str, str], problems:
         if not rule.applies(Scope(entity)):
             return []
         items: list[Row | None] = [None] if rule.items is None else [*rule.items(entity)]
+        chosen = [rule.where(Scope(entity, item)) for item in items]
     except ValueProblemError as error:
         problems.append(error.problem(rule.type, "when"))
         return []
     return [
         draft
         for index, item in enumerate(items)
+        if chosen[index]
         if (draft := _draft(rule, Scope(entity, item, {**computed, "position": index + 1}), problems))
     ]
 

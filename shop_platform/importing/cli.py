@@ -51,6 +51,9 @@ def import_file(
 ) -> None:
     """Import a shop's history from a file, through Kafka like every other event. Importing twice lands once.
 
+    The stock maps in docs/examples/import read Shopify's and WooCommerce's exports: tips, fees, duties and gift cards
+    beside goods, half units, spreadsheets' oddities; docs/import.md has one line for each in a map of your own.
+
     Ends when every mart is built, those that otherwise wait for the night too, or says what comes when. Exit code 0:
     everything was sent (or could be), 1: rows fail or contradict what landed, 2: the map, the file or a column is
     wrong.

@@ -5,10 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from shop_platform.errors import ShopError
+from shop_platform.importing.charset import check_head, undecodable
 from shop_platform.importing.document import Document
 from shop_platform.importing.records import Row
 from shop_platform.importing.spec import CsvSpec
@@ -17,8 +20,16 @@ from shop_platform.importing.spec import CsvSpec
 _LARGEST_FIELD = 1_000_000
 
 
+# What Excel writes to keep a text from being read as a number: ="00123", or '00123.
+_AS_TEXT = re.compile(r'="([^"]*)"|\'([+=0-9(-][0-9 ()+./-]*)')
+
+
 class CsvSource:
-    """A CSV file with a header. Lines end as they like, quotes are doubled inside quotes (RFC 4180)."""
+    """A CSV file with a header. Lines end as they like, quotes are doubled inside quotes (RFC 4180).
+
+    Of the header's names blanks at the ends do not count; columns without a name are not read, and rows that hold
+    nothing are none (``blank`` counts them).
+    """
 
     nested = False
     columns: list[str]
@@ -31,38 +42,65 @@ class CsvSource:
             raise document.mistake(".csv.delimiter", f"'{spec.delimiter}' is no delimiter", 'Write "," or ";" or tab.')
         try:
             name = codecs.lookup(spec.encoding).name
-        except LookupError:
+            "".encode(name)  # some codecs, as base64, are no encodings of text
+        except (LookupError, UnicodeError):
             raise document.mistake(
                 ".csv.encoding", f"there is no encoding '{spec.encoding}'", "For example utf-8, cp1252, iso-8859-15."
             ) from None
+        check_head(path, name)
         self._encoding = "utf-8-sig" if name == "utf-8" else name
         self._header = ""
-        self.size, self.done = path.stat().st_size, 0
+        self.size, self.done, self.blank = path.stat().st_size, 0, 0
         csv.field_size_limit(_LARGEST_FIELD)
-        header = next(self._records(), None)
+        header = next((found for found in self._records() if self._may_be_header(found)), None)
         if header is None or header[2]:
             raise ShopError(f"{path} has no header: {header[2] if header else 'it is empty'}", "A header is needed.")
-        _, self.columns, _, self._header = header
-        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
-        if twice:
-            raise ShopError(f"{path} has two columns '{twice[0]}'", "Rename one of them in the header.")
+        self._header_line, names, _, self._header = header
+        self._names = [name.strip("\ufeff \t\u00a0") for name in names]
+        self.columns = [name for name in self._names if name]
+
+    def _may_be_header(self, record: tuple[int, list[str], str, str]) -> bool:
+        """Tell whether a record is neither empty nor Excel's note of the delimiter (``sep=;``)."""
+        _, fields, problem, raw = record
+        note = re.fullmatch(r"\ufeff?sep=(.)[\r\n]*", raw)
+        if note and note[1] != self._delimiter:
+            named = "tab" if note[1] == "\t" else f'"{note[1]}"'
+            raise ShopError(
+                f"{self._path} says that '{note[1]}' stands between its fields",
+                f"Say so in the map: `csv: {{delimiter: {named}}}`.",
+            )
+        return bool(problem) or (not note and any(map(str.strip, fields)))
+
+    def rename(self, other: str, name: str) -> None:
+        """Let the column ``other`` be called ``name``."""
+        self._names[self._names.index(other)] = name
+        self.columns = [name for name in self._names if name]
 
     def rows(self) -> Iterator[Row]:
         """Yield every record after the header; empty lines are none."""
-        records = self._records()
-        next(records)
-        for number, fields, problem, raw in records:
-            if not fields and not problem:
+        self.blank = 0
+        width = len(self._names)
+        for number, fields, problem, raw in self._records():
+            if number <= self._header_line or (not fields and not problem):
                 continue
-            differs = f"has {len(fields)} fields, the header has {len(self.columns)}"
-            reason = problem or (differs if len(fields) != len(self.columns) else None)
-            yield Row(number, dict(zip(self.columns, fields, strict=False)), raw, reason)
+            if not problem and not any(map(str.strip, fields)):
+                self.blank += 1
+                continue
+            if len(fields) > width and not any(map(str.strip, fields[width:])):
+                fields = fields[:width]  # noqa: PLW2901
+            differs = f"has {len(fields)} fields, the header has {width}"
+            reason = problem or (differs if len(fields) != width else None)
+            if '="' in raw or "'" in raw:
+                fields = [_plain(text) for text in fields]  # noqa: PLW2901
+            data = {name: text for name, text in zip(self._names, fields, strict=False) if name}
+            yield Row(number, data, raw, reason)
 
     def _records(self) -> Iterator[tuple[int, list[str], str, str]]:
         """Yield (first line, fields, problem, text)."""
         read: list[str] = []
         with self._path.open("rb") as binary, io.TextIOWrapper(binary, self._encoding, newline="") as text:
-            records = csv.reader(self._lines(text, read), delimiter=self._delimiter, strict=True)
+            lines = _Lines(text, read)
+            records = csv.reader(lines, delimiter=self._delimiter, strict=True)
             first = 1
             while True:
                 fields, problem = list[str](), ""
@@ -72,37 +110,45 @@ class CsvSource:
                     return
                 except csv.Error as error:
                     problem = f"is no CSV: {error}"
+                    if len(read) > 1:
+                        # A quote that is not closed takes the rows below it along: read these again, from the next on.
+                        problem = f"has a quote that is not closed, or one too many ({error})"
+                        lines.put_back(read[1:])
+                        del read[1:]
+                    records = csv.reader(lines, delimiter=self._delimiter, strict=True)
                 except UnicodeDecodeError as error:
-                    raise self._undecodable(error) from None
+                    raise undecodable(self._path, self._encoding, error) from None
                 self.done = binary.tell()
                 yield first, fields, problem, "".join(read)
                 first += len(read)
                 read.clear()
-
-    @staticmethod
-    def _lines(text: Iterable[str], read: list[str]) -> Iterator[str]:
-        for line in text:
-            read.append(line)
-            yield line
-
-    def _undecodable(self, error: UnicodeDecodeError) -> ShopError:
-        where = ""
-        with self._path.open("rb") as binary:
-            for number, line in enumerate(binary, 1):
-                try:
-                    line.decode(self._encoding)
-                except UnicodeDecodeError as inner:
-                    where = f", line {number}, byte {inner.start + 1} of it"
-                    error = inner
-                    break
-        byte = f"0x{error.object[error.start]:02x}" if error.start < len(error.object) else "the end"
-        return ShopError(
-            f"{self._path}{where}: {byte} is not {self._encoding.removesuffix('-sig')}",
-            "Say how the file is written with `csv: {encoding: cp1252}` in the map, or export it as UTF-8.",
-        )
 
     def write(self, target: Path, rows: Iterable[Row]) -> None:
         """Write the header and the text of ``rows``."""
         with target.open("w", encoding=self._encoding, newline="") as file:
             for raw in (self._header, *(str(row.raw) for row in rows)):
                 file.write(raw if raw.endswith(("\n", "\r")) else raw + "\n")
+
+
+class _Lines:
+    """The lines of a file, each noted in ``read``; lines that were put back come again first."""
+
+    def __init__(self, text: Iterable[str], read: list[str]) -> None:
+        self._text, self._read, self._again = iter(text), read, deque[str]()
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._text)
+        self._read.append(line)
+        return line
+
+    def put_back(self, lines: list[str]) -> None:
+        """Let ``lines`` be read again."""
+        self._again.extendleft(reversed(lines))
+
+
+def _plain(text: str) -> str:
+    found = _AS_TEXT.fullmatch(text.strip())
+    return text if found is None else found[1] if found[1] is not None else found[2]

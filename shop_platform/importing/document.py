@@ -104,6 +104,7 @@ def _plainly(what: str) -> str:
         ("`str`", "text"),
         ("`null`", "nothing"),
         ("`bool`", "true or false"),
+        ("`int`", "a whole number"),
     ):
         what = what.replace(before, after)
     return what

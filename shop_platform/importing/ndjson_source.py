@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from shop_platform.errors import ShopError
+from shop_platform.importing.charset import check_head
 from shop_platform.importing.records import Row
 
 
@@ -22,19 +23,26 @@ class NdjsonSource:
     def __init__(self, path: Path) -> None:
         """Look at the beginning; raise :class:`ShopError` for a JSON array, which is one record as long as the file."""
         self._path = path
-        self.size, self.done = path.stat().st_size, 0
+        self.size, self.done, self.blank = path.stat().st_size, 0, 0
         self._decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
         with path.open("rb") as file:
             begin = file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()
+        check_head(path, "utf-8", in_map=False)
         if begin.startswith(b"["):
             raise ShopError(
                 f"{path} is one JSON array, not one object a line",
                 f"Turn it into lines: jq -c '.[]' {path.name} > {path.stem}.ndjson",
             )
 
+        if begin.partition(b"\n")[0].strip() == b"{":
+            raise ShopError(
+                f"{path} has JSON over several lines, not one object a line",
+                f"Turn it into lines: jq -c . {path.name} > {path.stem}.ndjson",
+            )
+
     def rows(self) -> Iterator[Row]:
         """Yield every line; empty ones are none."""
-        self.done = 0
+        self.done, self.blank = 0, 0
         with self._path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 self.done += len(line)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from shop_platform.importing.amounts import (
+from shop_platform.importing.amounts import OrderAmounts, RefundAmounts, order_amounts
+from shop_platform.importing.charges import (
     AmountsError,
+    BesideCharge,
     LineCharge,
-    OrderAmounts,
     OrderCharge,
-    RefundAmounts,
     TaxMode,
-    order_amounts,
+    discounted,
 )
+from shop_platform.importing.conditions import Condition, any_of
+from shop_platform.importing.lines import CHARGE, GIFT_CARD, LEAVE_OUT, NO_GOODS, LineReader, cents, percent
 from shop_platform.importing.money import cents_of, format_money
 from shop_platform.importing.records import Entity, Problem, Row, Scope, ValueProblemError, items_of
 from shop_platform.importing.spec import LineSpec, OrderSpec, ValueSpec
@@ -23,6 +26,11 @@ from shop_platform.importing.values import Compiler, Found, Value
 COMPUTED = ("subtotal", "discount", "shipping", "tax", "total")
 MADE_FOR_ORDERS = ("lines", *COMPUTED)
 MADE_FOR_REFUNDS = ("amount", "tax", "lines")
+NOTE_BESIDE = "orders with tips, fees, duties or gift cards sold, counted as shipping and not as goods"
+NOTE_OFF = "orders with negative fees, counted as discounts"
+NOTE_GIFT_CARD = "orders paid by gift card, in whole or in part"
+NOTE_ROUNDED = "orders whose figures miss their total by a rounding that the map tolerates"
+_PERCENT = "discount_percent"
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class Order:
     amounts: OrderAmounts
     products: tuple[tuple[str, str], ...]
     rows: tuple[int, ...]
+    notes: Counter[str] = field(default_factory=Counter)
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of ``order.placed`` that follow from the amounts."""
@@ -70,125 +79,110 @@ class Order:
 
 @dataclass(frozen=True)
 class OrderRule:
-    """How an order's lines and amounts are found."""
+    """How an order's lines and amounts are found. ``sorts`` tells which lines are no goods."""
 
     items: Callable[[Entity], list[Row]]
     each: str
     line: dict[str, Value]
     whole: dict[str, Value]
     includes_tax: TaxMode
+    sorts: dict[str, Condition]
+    charges: tuple[Callable[[Scope], list[Found]], str]
+    rounds_up: bool
+    tolerance: int
 
     def order(self, entity: Entity, problems: list[Problem]) -> Order | None:
         """Return the order, or None after noting in ``problems`` why there is none."""
-        before = len(problems)
+        before, scope, first = len(problems), Scope(entity), entity.rows[0].number
+        lines = LineReader(self.line, self.sorts, self.rounds_up, problems)
         try:
             items = self.items(entity)
+            for index, row in enumerate(items):
+                lines.read(Scope(entity, row), index)
+            beside = [BesideCharge(cents_of(found.value)) for found in self.charges[0](scope)]
         except ValueProblemError as error:
             problems.append(error.problem("order", "lines"))
             return None
-        if not items:
-            problems.append(Problem(entity.rows[0].number, "has no lines", self.each, "", "order", "lines"))
+        except ValueError as error:  # a constant of the map, which knows no currency
+            problems.append(Problem(first, str(error), self.charges[1], "", "order", "charges"))
             return None
-        lines = [self._line(Scope(entity, row), index, problems) for index, row in enumerate(items)]
-        scope = Scope(entity)
-        whole = {name: _cents(value, scope, name, problems) for name, value in self.whole.items()}
+        whole = {name: cents(value, scope, name, problems) for name, value in self.whole.items() if name != _PERCENT}
+        share = percent(self.whole[_PERCENT], scope, _PERCENT, problems) if _PERCENT in self.whole else None
         if len(problems) > before:
             return None
-        try:
-            amounts = order_amounts(
-                OrderCharge(
-                    lines=tuple(charge for charge, _ in lines if charge), shipping=whole.get("shipping") or 0,
-                    discount=whole.get("discount"), goods=whole.get("goods_after_discount"), tax=whole.get("tax"),
-                    total=whole.get("total"), includes_tax=self.includes_tax,
-                )
-            )  # fmt: skip
-        except AmountsError as error:
-            problems.append(Problem(entity.rows[0].number, str(error), "", "", "order", "amounts"))
+        beside += lines.beside
+        if not items and not whole.get("shipping") and not any(charge.amount for charge in beside):
+            hint = "has no lines; `leave_out: {absent: [...]}` with the path of the first one's id leaves it out"
+            problems.append(Problem(first, hint, self.each, "", "order", "lines"))
             return None
-        return Order(amounts, tuple(product for _, product in lines), tuple(row.number for row in items))
-
-    def _line(self, scope: Scope, index: int, problems: list[Problem]) -> tuple[LineCharge | None, tuple[str, str]]:
-        where = f"lines[{index}]"
-        found = {
-            name: _find(self.line[name], scope, f"{where}.{name}", problems)
-            for name in ("product_id", "sku", "quantity")
-        }
-        money = {
-            name: _cents(value, scope, f"{where}.{name}", problems)
-            for name, value in self.line.items()
-            if name not in found
-        }
-        quantity = found["quantity"]
-        product = tuple(str(each.value) if each else "" for each in (found["product_id"], found["sku"]))
-        if quantity is not None and quantity.value < 1:
-            problems.append(_problem(quantity, "is less than one", f"{where}.quantity"))
-        price = money.get("unit_price") if "unit_price" in money else money.get("before_discount")
-        if price is None and not any(problem.field.startswith(where) for problem in problems):
-            of = self.line["unit_price"] if "unit_price" in money else self.line["before_discount"]
-            problems.append(Problem(scope.row, "is empty or not there", of.columns, "", "order", f"{where}.unit_price"))
-        if quantity is None or quantity.value < 1 or price is None:
-            return None, (product[0], product[1])
-        gross = price * quantity.value if "unit_price" in money else price
-        after = money.get("after_discount")
-        discount = (money.get("discount") or 0) if after is None else gross - after
-        charge = LineCharge(quantity.value, gross, discount, price if "unit_price" in money else None, money.get("tax"))
-        return charge, (product[0], product[1])
+        if not any(charge.gross >= 0 for charge, _, _ in lines.goods):
+            # The contract wants a line: a unit for nothing, so that what was charged is not taken for goods.
+            lines.goods.append((LineCharge(1, 0), lines.beside_product or NO_GOODS, first))
+        try:
+            charge = OrderCharge(
+                lines=tuple(charge for charge, _, _ in lines.goods), shipping=whole.get("shipping") or 0,
+                discount=whole.get("discount"), goods=whole.get("goods_after_discount"), tax=whole.get("tax"),
+                total=whole.get("total"), includes_tax=self.includes_tax, beside=tuple(beside),
+                paid_before=whole.get("paid_by_gift_card") or 0, tolerance=self.tolerance,
+            )  # fmt: skip
+            amounts = order_amounts(discounted(charge, share, whole.get("shipping_discount") or 0))
+        except AmountsError as error:
+            problems.append(Problem(first, str(error), "", "", "order", "amounts"))
+            return None
+        for note in _notes(beside, whole, amounts.rounding):
+            lines.notes[note] += 1
+        goods = [(product, row) for charge, product, row in lines.goods if charge.gross >= 0]
+        return Order(
+            amounts, tuple(product for product, _ in goods), tuple(row for _, row in goods),
+            lines.notes,
+        )  # fmt: skip
 
 
-def _find(value: Value, scope: Scope, where: str, problems: list[Problem]) -> Found | None:
-    try:
-        found = value.find(scope)
-    except ValueProblemError as error:
-        problems.append(error.problem("order", where))
-        return None
-    if found is None:
-        problems.append(Problem(scope.row, "is empty or not there", value.columns, "", "order", where))
-    return found
-
-
-def _cents(value: Value, scope: Scope, where: str, problems: list[Problem]) -> int | None:
-    try:
-        found = value.find(scope)
-    except ValueProblemError as error:
-        problems.append(error.problem("order", where))
-        return None
-    if found is None:
-        return None
-    try:
-        cents = cents_of(found.value)
-    except ValueError as error:  # a constant of the map, which knows no currency
-        problems.append(_problem(found, str(error), where))
-        return None
-    if cents < 0:
-        problems.append(_problem(found, "is negative", where))
-    return cents
-
-
-def _problem(found: Found, reason: str, where: str) -> Problem:
-    return Problem(found.row, reason, found.column, found.raw, "order", where)
+def _notes(beside: list[BesideCharge], whole: dict[str, int | None], rounding: int) -> Iterator[str]:
+    """Yield what an order has that the contract has no field for, as the report counts it."""
+    if any(charge.amount > 0 for charge in beside):
+        yield NOTE_BESIDE
+    if any(charge.amount < 0 for charge in beside):
+        yield NOTE_OFF
+    if whole.get("paid_by_gift_card"):
+        yield NOTE_GIFT_CARD
+    if rounding:
+        yield NOTE_ROUNDED
 
 
 def order_rule(compiler: Compiler, spec: OrderSpec, at: str) -> OrderRule:
     """Return the rule for ``order:``; raise :class:`~shop_platform.errors.ShopError` where it makes no sense."""
     _one_of(compiler, spec.line, "unit_price", "before_discount", f"{at}.line", needed=True)
     _one_of(compiler, spec.line, "discount", "after_discount", f"{at}.line", needed=False)
+    _one_of(compiler, spec.line, "discount_percent", "after_discount", f"{at}.line", needed=False)
+    _one_of(compiler, spec.line, "discount", "discount_percent", f"{at}.line", needed=False)
+    _one_of(compiler, spec, "discount", "discount_percent", at, needed=False)
     if spec.prices_include_tax == "by_total" and spec.total is None:
         raise compiler.document.mistake(f"{at}.prices_include_tax", "by_total needs `total`")
-    steps = {"product_id": None, "sku": None, "quantity": "integer"}
+    if spec.tolerance and spec.total is None:
+        raise compiler.document.mistake(f"{at}.tolerance", "tolerance needs `total`: it is a distance from it")
+    steps = {"product_id": None, "sku": None, "quantity": "number", _PERCENT: None}
     line = {
         name: compiler.value(value, f"{at}.line.{name}", steps.get(name, "money"), items=spec.each)
         for name in LineSpec.__struct_fields__
         if isinstance(value := getattr(spec.line, name), ValueSpec)
     }
     whole = {
-        name: compiler.value(value, f"{at}.{name}", "money")
-        for name in ("shipping", "discount", "goods_after_discount", "tax", "total")
+        name: compiler.value(value, f"{at}.{name}", steps.get(name, "money"))
+        for name in OrderSpec.__struct_fields__
         if isinstance(value := getattr(spec, name), ValueSpec)
     }
-    return OrderRule(items_of(spec.each), spec.each, line, whole, spec.prices_include_tax)
+    sorts = {
+        name: any_of(compiler, getattr(spec, name), f"{at}.{name}", items=spec.each)
+        for name in (LEAVE_OUT, CHARGE, GIFT_CARD)
+    }
+    return OrderRule(
+        items_of(spec.each), spec.each, line, whole, spec.prices_include_tax, sorts,
+        compiler.many(spec.charges, f"{at}.charges"), spec.part_units == "round_up", spec.tolerance,
+    )  # fmt: skip
 
 
-def _one_of(compiler: Compiler, line: LineSpec, one: str, other: str, at: str, *, needed: bool) -> None:
+def _one_of(compiler: Compiler, line: LineSpec | OrderSpec, one: str, other: str, at: str, *, needed: bool) -> None:
     given = [name for name in (one, other) if getattr(line, name) is not None]
     if len(given) > 1 or (needed and not given):
         raise compiler.document.mistake(

@@ -22,6 +22,7 @@ class ParquetSource:
     def __init__(self, path: Path) -> None:
         """Read the schema; raise :class:`ShopError` when it is no parquet file."""
         self._path, self._frame = path, pl.scan_parquet(path)
+        self.blank = 0
         try:
             self.columns = self._frame.collect_schema().names()
             self.size, self.done = int(self._frame.select(pl.len()).collect().item()), 0
@@ -31,10 +32,13 @@ class ParquetSource:
 
     def rows(self) -> Iterator[Row]:
         """Yield every row, numbered from 1."""
-        self.done = 0
+        self.done, self.blank = 0, 0
         while self.done < self.size:
             batch = self._frame.slice(self.done, _BATCH).collect()
             for number, data in enumerate(batch.iter_rows(named=True), self.done + 1):
+                if all(value is None for value in data.values()):
+                    self.blank += 1
+                    continue
                 yield Row(number, data)
             self.done += batch.height
 

@@ -12,14 +12,14 @@ import msgspec
 from shop_platform.errors import ShopError
 from shop_platform.events.envelope import SourceUri
 from shop_platform.events.registry import EVENT_TYPES, TOPIC_OF_TYPE
-from shop_platform.importing.conditions import Condition, condition
+from shop_platform.importing.conditions import Condition, any_of, condition
 from shop_platform.importing.contract import ObjectRule, object_rule
 from shop_platform.importing.document import Document, near
 from shop_platform.importing.ids import KEY_FIELDS
 from shop_platform.importing.orders import MADE_FOR_ORDERS, MADE_FOR_REFUNDS, OrderRule, order_rule
 from shop_platform.importing.records import ROWS, Entity, Row, Scope, items_of
 from shop_platform.importing.scope import STORE, prefix_of
-from shop_platform.importing.spec import CsvSpec, EventSpec, LeaveOut, MapSpec
+from shop_platform.importing.spec import CsvSpec, EventSpec, LeaveOut, MapSpec, When
 from shop_platform.importing.values import Compiler, Use, Value
 
 PLACED, REFUND = "shop.order.placed.v1", "shop.refund.issued.v1"
@@ -39,6 +39,7 @@ class EventRule:
     is_estimated: bool
     applies: Condition
     items: Callable[[Entity], list[Row]] | None
+    where: Condition
     data: ObjectRule
     refund: Value | None
 
@@ -55,6 +56,7 @@ class Plan:
     group_by: str | None
     csv: CsvSpec
     left_out: tuple[tuple[str, Condition], ...]
+    is_no_row: Condition | None
     order: OrderRule | None
     events: tuple[EventRule, ...]
     currency: Value | None
@@ -95,10 +97,11 @@ def read_plan(path: Path, store: str | None = None) -> Plan:
         raise document.mistake(".store", f"'{spec.store}' is no name of a store", _A_STORE)
     store = store or spec.store
     events = tuple(_event(compiler, event, f".events[{index}]") for index, event in enumerate(spec.events))
+    no_row = any_of(compiler, spec.leave_out_rows, ".leave_out_rows", ROWS) if spec.leave_out_rows else None
     return Plan(
         document, f"{spec.source.rstrip('/')}/{store}" if store else spec.source, spec.source, store,
-        tuple(spec.shared), spec.group_by, spec.csv, _left_out(compiler, spec), order, events, _currency(events),
-        tuple(compiler.uses),
+        tuple(spec.shared), spec.group_by, spec.csv, _left_out(compiler, spec), no_row, order, events,
+        _currency(events), tuple(compiler.uses),
     )  # fmt: skip
 
 
@@ -135,11 +138,14 @@ def _event(compiler: Compiler, spec: EventSpec, at: str) -> EventRule:
         made = MADE_FOR_REFUNDS
     if spec.each and spec.each != ROWS:
         compiler.uses.append(Use(spec.each, f"{at}.each", optional=False))
+    if spec.where and not spec.each:
+        raise compiler.document.mistake(f"{at}.where", "`where` chooses items of `each`; for the whole record: `when`")
     return EventRule(
         type=name, topic=TOPIC_OF_TYPE[name].name, key_field=KEY_FIELDS[name], subject_field=kind.subject_field,
         field_names=tuple(kind.payload.__struct_fields__),
         time=compiler.value(spec.time, f"{at}.time", "time", items=spec.each), is_estimated=spec.estimated_time,
         applies=condition(compiler, spec.when, f"{at}.when"), items=items_of(spec.each) if spec.each else None,
+        where=condition(compiler, spec.where or When(), f"{at}.where", spec.each),
         data=object_rule(compiler, kind.payload, spec.data, f"{at}.data", made_elsewhere=made, items=spec.each),
         refund=compiler.value(spec.refund.total, f"{at}.refund.total", "money", items=spec.each)
         if spec.refund else None,

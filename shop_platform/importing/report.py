@@ -32,6 +32,9 @@ class ImportReport:
     entities: int = 0
     left_out: int = 0
     left_out_because: Counter[str] = field(default_factory=Counter)
+    rows_left_out: int = 0
+    blank_rows: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     events: Counter[str] = field(default_factory=Counter)
     failing_entities: int = 0
@@ -95,6 +98,7 @@ class ImportReport:
                     for each in self.first_differences
                 ],
             },
+            "notes": dict(sorted(self.notes.items())),
             "events": dict(sorted(self.events.items())),
             "events_total": self.events.total(),
             "failing": {
@@ -120,6 +124,10 @@ class ImportReport:
             yield f"  {count:>9,}  {name}"
         for reason, count in self.left_out_because.most_common():
             yield f"  {count:>9,}  left out: {reason}"
+        if self.blank_rows or self.rows_left_out:
+            yield f"  {self.blank_rows:,} empty rows, {self.rows_left_out:,} rows left out as the map says"
+        for note, count in sorted(self.notes.items()):
+            yield f"  {count:>9,}  {note}"
         for problem in self.first_problems[:shown_problems]:
             yield f"  {sentence(problem)}"
         if self.problems > shown_problems:

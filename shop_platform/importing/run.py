@@ -24,7 +24,15 @@ from shop_platform.importing.plan import Plan, read_plan
 from shop_platform.importing.records import Entity, Problem, Row
 from shop_platform.importing.report import ImportReport
 from shop_platform.importing.seen import Group, Seen
-from shop_platform.importing.sources import Source, column_of, entities, format_of, open_source, require_columns
+from shop_platform.importing.sources import (
+    Source,
+    column_of,
+    entities,
+    format_of,
+    open_source,
+    require_columns,
+    rows_of,
+)
 from shop_platform.settings import Settings
 
 Progress = Callable[[int, int], None]
@@ -156,6 +164,8 @@ def _check_entity(job: _Job, built: Built, judged: Judged, seen: Seen) -> None:
     report, entity = job.report, built.entity
     report.entities += 1
     report.rows += len(entity.rows)
+    if built.notes and not built.problems:
+        report.notes += built.notes
     if built.left_out is not None:
         report.left_out += 1
         report.left_out_because[built.left_out] += 1
@@ -182,18 +192,25 @@ def _check_entity(job: _Job, built: Built, judged: Judged, seen: Seen) -> None:
 
 def _watched(job: _Job, path: Path) -> Iterator[Row]:
     """Yield the rows; where records have their own keys, make sure that some record has each key the map reads."""
+
+    def leave_out() -> None:
+        job.report.rows_left_out += 1
+
+    rows = rows_of(job.source, job.plan, leave_out)
     if job.source.columns is not None:
-        yield from job.source.rows()
+        yield from rows
+        job.report.blank_rows = job.source.blank
         return
     missing = {column_of(use.path, job.source) for use in job.plan.uses if not use.optional}
     known: dict[str, None] = {}
     number = 0
-    for number, row in enumerate(job.source.rows(), 1):
+    for number, row in enumerate(rows, 1):
         if number <= _RECORDS_FOR_NAMES:
             known |= dict.fromkeys(row.data)
         if missing:
             missing.difference_update(row.data)
         yield row
+    job.report.blank_rows = job.source.blank
     if number and known and missing and not job.stop.is_set():
         present = {column_of(use.path, job.source) for use in job.plan.uses} - missing
         require_columns(job.plan, job.source, path, [*known, *present])
@@ -241,7 +258,9 @@ def _write_rejects(job: _Job, options: ImportOptions) -> None:
     target = options.rejects or options.file.with_name(f"{options.file.stem}.rejects{options.file.suffix}")
     draft = target.with_name(f"{target.name}.part")
     failing = (
-        entity for entity in _entities(job, "writing rejects", job.source.rows()) if entity.number in job.rejected
+        entity
+        for entity in _entities(job, "writing rejects", rows_of(job.source, job.plan))
+        if entity.number in job.rejected
     )
     try:
         job.source.write(draft, (row for entity in failing for row in entity.rows))
@@ -269,7 +288,7 @@ def _send(job: _Job, settings: Settings, options: ImportOptions) -> None:
         job.report.run = out.run
         every = (
             build(job.plan, entity, job.contract)
-            for entity in _entities(job, "sending", job.source.rows())
+            for entity in _entities(job, "sending", rows_of(job.source, job.plan))
             if entity.number not in job.rejected
         )
         for built, judged in compared(job.plan, every, job.landed):

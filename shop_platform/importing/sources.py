@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shop_platform.errors import ShopError
 from shop_platform.importing.document import near
 from shop_platform.importing.plan import Plan
-from shop_platform.importing.records import Entity, Row, getter, text_of
+from shop_platform.importing.records import Entity, Row, Scope, ValueProblemError, getter, shorten, text_of
+
+if TYPE_CHECKING:
+    from shop_platform.importing.csv_source import CsvSource
 
 FORMATS = ("csv", "ndjson", "parquet")
 _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
+_DELIMITERS = {",": '","', ";": '";"', "\t": "tab", "|": '"|"'}
 _MOST_ROWS_OF_AN_ENTITY = 10_000
 
 
@@ -30,6 +35,9 @@ class Source(Protocol):
     @property
     def columns(self) -> list[str] | None:
         """The column names, None where every record has its own."""
+
+    blank: int
+    """How many rows held nothing, as far as it was read; they are none."""
 
     def rows(self) -> Iterator[Row]:
         """Yield every record from the first on; one that cannot be read has a ``problem``."""
@@ -58,11 +66,24 @@ def open_source(path: Path, kind: str, plan: Plan) -> Source:
     source: Source
     if kind == "csv":
         source = CsvSource(path, plan.csv, plan.document)
+        _name_as_the_map_does(plan, source, path)
     else:
         source = NdjsonSource(path) if kind == "ndjson" else ParquetSource(path)
     if source.columns is not None:
         require_columns(plan, source, path, source.columns)
     return source
+
+
+def _name_as_the_map_does(plan: Plan, source: CsvSource, path: Path) -> None:
+    """Let columns have the names of the map where only capitals differ; raise for one that is there twice."""
+    folded = Counter(name.casefold() for name in source.columns)
+    for use in plan.uses:
+        wanted = use.path.strip()
+        if source.columns.count(use.path) > 1:
+            raise ShopError(f"{path} has two columns '{use.path}'", "Rename one of them in the header.")
+        if use.path in source.columns or folded[wanted.casefold()] != 1:
+            continue
+        source.rename(next(name for name in source.columns if name.casefold() == wanted.casefold()), use.path)
 
 
 def column_of(path: str, source: Source) -> str:
@@ -81,10 +102,30 @@ def require_columns(plan: Plan, source: Source, path: Path, known: Collection[st
         guesses = near(name, known)
         hint = f"Did you mean {' or '.join(map(repr, guesses))}?" if guesses else f"There are: {', '.join(known)}."
         if len(known) == 1:
-            hint = f"Its only column is '{next(iter(known))}': is `csv: {{delimiter}}` right?"
+            only = next(iter(known))
+            mark = max(_DELIMITERS, key=only.count)
+            named = f": {_DELIMITERS[mark]}" if mark in only else ""
+            hint = f"Its only column is '{shorten(only)}': is `csv: {{delimiter{named}}}` right?"
         raise plan.document.mistake(
             use.at, f"{path} has no column '{name}'", f"{hint} A column that may be missing: `optional: true`."
         )
+
+
+def rows_of(source: Source, plan: Plan, left_out: Callable[[], None] = lambda: None) -> Iterator[Row]:
+    """Yield the rows of a file but those that the map leaves out (``left_out`` is told of each).
+
+    A row that cannot be read is never left out, nor is one of which the condition cannot be judged.
+    """
+    is_none = plan.is_no_row
+    for row in source.rows():
+        if is_none and not row.problem:
+            try:
+                if is_none(Scope(Entity(0, [row]), row)):
+                    left_out()
+                    continue
+            except ValueProblemError as error:
+                row = dataclasses.replace(row, problem=f"{error.reason} ({error.column}, leave_out_rows)")  # noqa: PLW2901
+        yield row
 
 
 def entities(rows: Iterable[Row], group_by: str | None) -> Iterator[Entity]:

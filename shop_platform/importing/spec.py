@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from shop_platform.importing.amounts import TaxMode
+from shop_platform.importing.charges import TaxMode
 
 _Texts = dict[str, list[str]]
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
@@ -24,7 +24,9 @@ class When(_Spec, frozen=True):
     one_of: _Texts = {}
     none_of: _Texts = {}
     contains: _Texts = {}
+    begins: _Texts = {}
     positive: list[str] = []
+    negative: list[str] = []
 
 
 class LeaveOut(When, frozen=True):
@@ -56,20 +58,30 @@ class LineSpec(_Spec, frozen=True):
     unit_price: ValueSpec | None = None
     before_discount: ValueSpec | None = None
     discount: ValueSpec | None = None
+    discount_percent: ValueSpec | None = None
     after_discount: ValueSpec | None = None
     tax: ValueSpec | None = None
 
 
 class OrderSpec(_Spec, frozen=True):
-    """What an order consists of, as the shop exported it."""
+    """What an order consists of, as the shop exported it. Of a list of conditions one must hold."""
 
     line: LineSpec
     each: str = "rows"
+    charge_lines: list[When] = []
+    gift_card_lines: list[When] = []
+    leave_out_lines: list[When] = []
+    part_units: Literal["fail", "round_up"] = "fail"
+    charges: list[ValueSpec] = []
     shipping: ValueSpec | None = None
+    shipping_discount: ValueSpec | None = None
     discount: ValueSpec | None = None
+    discount_percent: ValueSpec | None = None
     goods_after_discount: ValueSpec | None = None
     tax: ValueSpec | None = None
     total: ValueSpec | None = None
+    paid_by_gift_card: ValueSpec | None = None
+    tolerance: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     prices_include_tax: TaxMode = "no"
 
 
@@ -88,6 +100,7 @@ class EventSpec(_Spec, frozen=True):
     estimated_time: bool = False
     when: When = When()
     each: str | None = None
+    where: When | None = None
     refund: RefundSpec | None = None
 
 
@@ -106,6 +119,7 @@ class MapSpec(_Spec, frozen=True):
     events: Annotated[list[EventSpec], msgspec.Meta(min_length=1)]
     group_by: str | None = None
     csv: CsvSpec = CsvSpec()
+    leave_out_rows: list[When] = []
     leave_out: list[LeaveOut] | LeaveOut | None = None
     store: NonEmpty | None = None
     shared: list[Literal["product_id", "customer_id"]] = []

@@ -10,7 +10,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shop_platform.importing.money import format_money, parse_money
+from shop_platform.importing.money import format_money, parse_money, parse_number, without_sign
+from shop_platform.importing.phones import to_phone
 from shop_platform.importing.times import check_format, parse_date, parse_time, zone_named
 
 Step = Callable[[Any], Any]
@@ -54,6 +55,16 @@ def to_integer(text: str) -> int:
     return int(found[1])
 
 
+def _number(decimal: str = ".", thousands: str = "") -> Step:
+    _check_signs(decimal, thousands)
+    return lambda text: parse_number(text, decimal=decimal, thousands=thousands)
+
+
+def _check_signs(decimal: str, thousands: str) -> None:
+    if len(decimal) != 1 or len(thousands) > 1 or decimal == thousands:
+        raise StepMistakeError("decimal and thousands are one character each, and not the same")
+
+
 def to_boolean(text: str) -> bool:
     """Return what yes and no, true and false, 1 and 0 mean."""
     word = text.strip().lower()
@@ -73,8 +84,7 @@ def to_country(text: str) -> str:
 def _money(decimal: str = ".", thousands: str = "", round: str = "false", unit: str = "") -> Step:
     if unit not in {"", "cents"}:
         raise StepMistakeError("unit is cents, or left out")
-    if len(decimal) != 1 or len(thousands) > 1 or decimal == thousands:
-        raise StepMistakeError("decimal and thousands are one character each, and not the same")
+    _check_signs(decimal, thousands)
     told: dict[str, Any] = {"decimal": decimal, "thousands": thousands, "rounds": to_boolean(round)}
     return lambda text: format_money(parse_money(text, **told, in_cents=unit == "cents"))
 
@@ -129,7 +139,7 @@ def _plain(function: Callable[[str], Any]) -> Callable[[], Step]:
 
 # What follows the name in a map: nothing, one text, a table, or named arguments.
 _WITHOUT: dict[str, Callable[[], Step]] = {
-    "absolute": _plain(lambda text: text.removeprefix("-")),
+    "absolute": _plain(without_sign),
     "boolean": _plain(to_boolean),
     "country": _plain(to_country),
     "identifier": _plain(to_identifier),
@@ -154,6 +164,8 @@ _WITH_NAMED: dict[str, tuple[Callable[..., Step], tuple[str, ...]]] = {
     "code": (lambda lead="": lambda text: to_code(text, lead), ("lead",)),
     "date": (_date, ("format",)),
     "hash": (_hashed, ("length", "salt")),
+    "number": (_number, ("decimal", "thousands")),
+    "phone": (lambda country="", country_from="": lambda text: to_phone(text, country), ("country", "country_from")),
     "money": (_money, ("decimal", "thousands", "round", "unit")),
     "time": (_time, ("format", "zone")),
 }

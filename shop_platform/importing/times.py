@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _EPOCH = {"epoch": 1_000_000, "epoch_ms": 1_000}
+# Day 0 of spreadsheets; they count 1900 as a leap year, so it fits from March 1900 on.
+_SPREADSHEET = dt.datetime(1899, 12, 30)
+_SERIAL = re.compile(r"[3-7][0-9]{4}(\.[0-9]+)?")
 
 
 class ToldIn(dt.tzinfo):
@@ -50,7 +54,8 @@ def check_format(pattern: str) -> None:
 
 
 def parse_time(text: str, *, pattern: str | None = None, zone: ZoneInfo | None = None) -> dt.datetime:
-    """Return ``text`` in UTC. ``pattern``: None for ISO 8601, ``epoch``, ``epoch_ms`` or one of ``strptime``.
+    """Return ``text`` in UTC. ``pattern``: None for ISO 8601, ``epoch``, ``epoch_ms``, ``excel`` or one of
+    ``strptime``.
 
     A time without an offset is read in ``zone``; of an hour that a zone has twice, the first is meant. Raises
     :class:`ValueError` with a sentence when it is no time, has neither offset nor zone, or was skipped in the zone.
@@ -66,7 +71,7 @@ def parse_time(text: str, *, pattern: str | None = None, zone: ZoneInfo | None =
     except _NoZoneError:
         raise ValueError("has no time zone; give it one with `time: {zone: ...}`") from None
     except (ValueError, OverflowError):
-        raise ValueError(f"is not a time {wanted}") from None
+        raise ValueError(f"is not a time {wanted}{_meant(text, 'time')}") from None
     if found.astimezone(zone).replace(tzinfo=None) != moment:
         raise ValueError(f"did not exist in {zone.key}: the clocks were put forward")
     return found.replace(tzinfo=ToldIn(zone))
@@ -79,6 +84,8 @@ class _NoZoneError(Exception):
 def _moment(text: str, pattern: str | None) -> dt.datetime:
     if pattern in _EPOCH:
         return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=int(text) * _EPOCH[pattern])
+    if pattern == "excel":
+        return _of_serial(text)
     return dt.datetime.fromisoformat(text) if pattern is None else dt.datetime.strptime(text, pattern)
 
 
@@ -88,9 +95,22 @@ def parse_date(text: str, *, pattern: str | None = None) -> dt.date:
     try:
         if pattern is None:
             return dt.date.fromisoformat(text.strip())
+        if pattern == "excel":
+            return _of_serial(text.strip()).date()
         return dt.datetime.strptime(text.strip(), pattern).date()
-    except ValueError:
-        raise ValueError(f"is not a date {wanted}") from None
+    except (ValueError, OverflowError):
+        raise ValueError(f"is not a date {wanted}{_meant(text, 'date')}") from None
+
+
+def _of_serial(text: str) -> dt.datetime:
+    """Return what a spreadsheet's number of days means, to the second: its fractions of a day are not exact."""
+    return _SPREADSHEET + dt.timedelta(seconds=round(float(text) * 86_400))
+
+
+def _meant(text: str, step: str) -> str:
+    zone = ", zone: ..." if step == "time" else ""
+    is_serial = _SERIAL.fullmatch(text.strip())
+    return f"; a spreadsheet's number of a day is read by `{step}: {{format: excel{zone}}}`" if is_serial else ""
 
 
 def iso(moment: dt.datetime) -> str:

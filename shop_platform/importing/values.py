@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from shop_platform.importing.document import Document
 from shop_platform.importing.money import cents_of, format_money
+from shop_platform.importing.phones import to_phone
 from shop_platform.importing.records import (
     Getter,
     Scope,
@@ -21,7 +22,7 @@ from shop_platform.importing.records import (
 from shop_platform.importing.spec import ValueSpec
 from shop_platform.importing.steps import Step, StepMistakeError, make_step
 
-_TYPED = {"boolean", "date", "integer", "time"}
+_TYPED = {"boolean", "date", "integer", "number", "time"}
 _FORMS = ("from", "value", "first_of", "sum", "computed")
 
 
@@ -61,6 +62,8 @@ class Compiler:
     document: Document
     has_order: bool = False
     uses: list[Use] = field(default_factory=list)
+    amounts: dict[str, list[tuple[str, Step]]] = field(default_factory=dict)
+    """How the map reads the columns that it reads as amounts: conditions read them in the same way."""
 
     def value(self, spec: ValueSpec, at: str, last_step: str | None = None, *, items: str | None = None) -> Value:
         """Return the function for ``spec``; ``items`` names the list whose items are read, None for the record.
@@ -100,7 +103,7 @@ class Compiler:
                 )
             name, argument = (each, None) if isinstance(each, str) else next(iter(each.items()))
             try:
-                steps.append((name, make_step(name, argument)))
+                steps.append((name, self._country_step(argument, f"{at}.do[{index}]") or make_step(name, argument)))
             except StepMistakeError as error:
                 raise self.document.mistake(f"{at}.do[{index}]", str(error)) from None
         if last_step and last_step not in (name for name, _ in steps):
@@ -109,6 +112,20 @@ class Compiler:
             if before in _TYPED | {"plus_days"} and name not in {"plus_days", "date"}:
                 raise self.document.mistake(f"{at}.do", f"`{name}` works on text and cannot follow `{before}`")
         return steps
+
+    def _country_step(self, argument: Any, at: str) -> Step | None:
+        """Return the step ``phone`` that reads the country from the record, None for any other step."""
+        if not isinstance(argument, dict) or "country_from" not in argument:
+            return None
+        make_step("phone", argument)
+        country = self.value(ValueSpec(from_=argument["country_from"], of="record", optional=True), at, items=None)
+        default = argument.get("country", "")
+
+        def phone(text: str, scope: Scope | None = None) -> str:
+            found = country.find(scope) if scope else None
+            return to_phone(text, str(found.value) if found else default)
+
+        return _InScope(phone)
 
     def _constant(self, text: str, steps: list[tuple[str, Step]], at: str) -> Value:
         value: Any = text
@@ -140,10 +157,25 @@ class Compiler:
         return Value(first, _joined(option.columns for option in options))
 
     def _sum(self, specs: list[ValueSpec], at: str, items: str | None) -> Value:
+        parts, named = self.many(specs, f"{at}.sum", items)
+
+        def add(scope: Scope) -> Found | None:
+            try:
+                total = format_money(sum(cents_of(each.value) for each in parts(scope)))
+            except ValueError as error:  # a constant of the map, which knows no currency
+                raise ValueProblemError(str(error), scope.row, named) from None
+            return Found(total, scope.row, named, total)
+
+        return Value(add, named)
+
+    def many(
+        self, specs: list[ValueSpec], at: str, items: str | None = None
+    ) -> tuple[Callable[[Scope], list[Found]], str]:
+        """Return the function that finds all amounts of a list of specifications, and the columns that it reads."""
         parts: list[Callable[[Scope], list[Found]]] = []
         columns = []
         for index, each in enumerate(specs):
-            inner = f"{at}.sum[{index}]"
+            inner = f"{at}[{index}]"
             if isinstance(each.from_, str) and "*" in each.from_.split("."):
                 parts.append(self._read_all(each, inner, items))
                 columns.append(each.from_)
@@ -151,16 +183,7 @@ class Compiler:
                 one = self.value(each, inner, "money", items=items)
                 parts.append(lambda scope, find=one.find: [f for f in [find(scope)] if f is not None])  # type: ignore[misc]
                 columns.append(one.columns)
-        named = _joined(columns)
-
-        def add(scope: Scope) -> Found | None:
-            try:
-                total = format_money(sum(cents_of(each.value) for part in parts for each in part(scope)))
-            except ValueError as error:  # a constant of the map, which knows no currency
-                raise ValueProblemError(str(error), scope.row, named) from None
-            return Found(total, scope.row, named, total)
-
-        return Value(add, named)
+        return lambda scope: [found for part in parts for found in part(scope)], _joined(columns)
 
     def _read_all(self, spec: ValueSpec, at: str, items: str | None) -> Callable[[Scope], list[Found]]:
         path = str(spec.from_)
@@ -169,7 +192,7 @@ class Compiler:
         def read(scope: Scope) -> list[Found]:
             sources = [scope.item] if items and spec.of != "record" and scope.item else scope.entity.rows
             texts = [(row.number, _text(value, row.number, path)) for row in sources for value in get(row.data)]
-            return [_apply(steps, text, number, path) for number, text in texts if text.strip()]
+            return [_apply(steps, text, number, path, scope) for number, text in texts if text.strip()]
 
         return read
 
@@ -191,13 +214,16 @@ class Compiler:
         columns = [(path, self._getter(spec, path, at, items)) for path in paths]
         steps = self._steps(spec, at, last_step)
         one = items is not None and spec.of != "record"
+        if any(name == "money" for name, _ in steps):
+            self.amounts = dict.fromkeys(paths, steps) | self.amounts
 
         def read(scope: Scope) -> Found | None:
             for path, get in columns:
                 text, row = _item_text(scope, path, get) if one else _record_text(scope, path, get)
                 if text:
-                    found = _apply(steps, text, row, path)
-                    return None if found.value == "" else found
+                    found = _apply(steps, text, row, path, scope)
+                    if found.value != "":
+                        return found
             return None
 
         return Value(read, ", ".join(paths))
@@ -237,11 +263,21 @@ def _record_text(scope: Scope, path: str, get: Getter) -> tuple[str, int]:
     return found, number
 
 
-def _apply(steps: list[tuple[str, Step]], text: str, row: int, path: str) -> Found:
+class _InScope:
+    """A step that also looks at the record."""
+
+    def __init__(self, step: Callable[..., Any]) -> None:
+        self.step = step
+
+    def __call__(self, text: str) -> Any:
+        return self.step(text)
+
+
+def _apply(steps: list[tuple[str, Step]], text: str, row: int, path: str, scope: Scope | None = None) -> Found:
     value: Any = text
     for _, step in steps:
         try:
-            value = step(value)
+            value = step.step(value, scope) if isinstance(step, _InScope) else step(value)
         except ValueError as error:
             raise ValueProblemError(str(error), row, path, text) from None
         if value == "":

@@ -11,7 +11,7 @@ from typing import Any
 
 from shop_platform.importing.build import Built, build
 from shop_platform.importing.plan import read_plan
-from shop_platform.importing.sources import entities, format_of, open_source
+from shop_platform.importing.sources import entities, format_of, open_source, rows_of
 from shop_platform.settings import PROJECT_ROOT
 
 EXAMPLES = PROJECT_ROOT / "docs" / "examples" / "import"
@@ -91,7 +91,7 @@ def built(file: Path, map_: Path, kind: str | None = None) -> list[Built]:
     """Return what comes of every entity of a file."""
     plan = read_plan(map_)
     source = open_source(file, format_of(file, kind), plan)
-    return [build(plan, entity) for entity in entities(source.rows(), plan.group_by)]
+    return [build(plan, entity) for entity in entities(rows_of(source, plan), plan.group_by)]
 
 
 def documents(results: Iterable[Built]) -> list[dict[str, Any]]:

@@ -38,7 +38,9 @@ def test_the_contracts_text_of_money_is_read_back(cents):
 @pytest.mark.parametrize(
     ("text", "options", "said"),
     [
-        ("1,234.50", {}, "`money: {decimal, thousands}`"),
+        ("1,234.50", {}, '`do: [{money: {thousands: ","}}]` reads it'),
+        ("€1.234,50", {}, '`do: [{remove: "€"}, {money: {decimal: ",", thousands: "."}}]` reads it'),
+        ("1,234", {}, '`do: [{money: {decimal: ","}}]` or `do: [{money: {thousands: ","}}]` reads it'),
         ("1.234", {}, "more than two decimals"),
         ("12.345,00", {"decimal": ",", "thousands": " "}, "is not an amount"),
         ("1.23.456,00", {"decimal": ",", "thousands": "."}, "three digits"),
@@ -55,9 +57,18 @@ def test_what_is_no_amount_is_refused_and_never_guessed(text, options, said):
 
 @pytest.mark.parametrize(
     ("text", "rounds", "cents"),
-    [("16.7", False, 1670), ("3", False, 300), ("2.500000", False, 250), ("0.125", True, 13)],
+    [
+        ("16.7", False, 1670),
+        ("3", False, 300),
+        ("2.500000", False, 250),
+        ("0.125", True, 13),
+        ("+1.50", False, 150),
+        ("(1.50)", False, -150),
+        ("1.50-", False, -150),
+        ("\u22121.50", False, -150),
+    ],
 )
-def test_fewer_decimals_and_zeros_are_exact_and_more_are_rounded_only_on_request(text, rounds, cents):
+def test_signs_and_fewer_decimals_are_exact_and_more_are_rounded_only_on_request(text, rounds, cents):
     assert parse_money(text, rounds=rounds) == cents
 
 

@@ -91,9 +91,9 @@ def test_a_delimiter_or_encoding_that_is_none_is_named(csv, said, tmp_path):
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("at,Customer ,why", "has no column 'customer'\n  Did you mean 'Customer '?"),
+        ("at,Custmer,why", "has no column 'customer'\n  Did you mean 'Custmer'?"),
         ("at,buyer,why", "has no column 'customer'\n  There are: at, buyer, why."),
-        ("at;customer;why", "Its only column is 'at;customer;why': is `csv: {delimiter}` right?"),
+        ("at;customer;why", "Its only column is 'at;customer;why': is `csv: {delimiter: \";\"}` right?"),
         ("at,customer,why,at", "has two columns 'at'"),
     ],
 )
@@ -141,11 +141,6 @@ def test_rows_that_are_no_csv_are_reported_and_the_others_are_read(tmp_path):
         (4, "is no CSV: ',' expected after '\"'"),
     ]
     assert (report.events.total(), report.failing_entities, report.exit_code) == (2, 2, 1)
-
-
-def test_a_quote_that_is_never_closed_is_one_failing_row_and_not_a_crash(tmp_path):
-    file = write_lines(tmp_path / "c.csv", ["at,customer,why", '2026-03-01T10:00Z,"c1,x', "2026-03-01T10:00Z,c2,x"])
-    assert problems(file, write_map(tmp_path, CUSTOMERS)) == [(2, "", "", "is no CSV: unexpected end of data")]
 
 
 def test_lines_that_are_no_json_objects_are_reported(tmp_path):
