@@ -95,7 +95,7 @@ def status(
 
         from shop_platform.local.screen import status_table
 
-        Console().print(status_table(found, **({"partitions": None} if lag else {})))
+        Console().print(status_table(found, partitions=None) if lag else status_table(found))
     raise typer.Exit(found.exit_code)
 
 

@@ -58,6 +58,7 @@ _HOSTILE = [
     o.refund_in("USD", e.refund_issued("usd", _LATER, [(1, "desk", "5.00")], tax="0.95")),
     e.order_placed("nowhere", _DAY, customer_id="frida"),
     o.refund_in("XXX", e.order_paid("nowhere", _LATER, "13.00")),
+    e.order_paid("nowhere", _LATER, "2.00", "pay-known"),
     o.refund_in("XXX", e.refund_issued("nowhere", _LATER, [(1, "desk", "5.00")])),
     e.refund_issued("nowhere", _LATER, [(1, "desk", "1.00")], refund_id="known"),
     e.order_placed("shipping", _DAY, shipping="4.90"),
@@ -260,7 +261,7 @@ def test_amounts_of_another_currency_are_converted_or_unknown_and_never_added(ho
         " has_unconverted_amounts from marts.fct_orders where order_id in ('usd', 'nowhere') order by 1"
     )
     assert hostile.rows(query) == [
-        ("nowhere", None, None, Decimal(0), Decimal(1), True),
+        ("nowhere", None, None, Decimal(2), Decimal(1), True),
         ("usd", cents(13 * rate), cents(5 * rate), cents(13 * rate), cents(5 * rate), False),
     ]
     refunds = hostile.rows(
