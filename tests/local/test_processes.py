@@ -17,6 +17,7 @@ from shop_platform.children import Restarts
 from shop_platform.errors import ShopError
 from shop_platform.local.demo import _Demo
 from shop_platform.local.patience import Patience, work_of
+from shop_platform.local.ports import any_free
 from shop_platform.local.processes import Service, Supervisor, listeners, tree_memory
 from shop_platform.local.services import port_ready
 from shop_platform.local.tasks import run_task
@@ -222,6 +223,20 @@ def test_a_service_is_ready_when_it_answers_itself_and_not_when_somebody_else_do
         supervisor.wait_ready("silent")
     heard |= {process.pid for process in psutil.Process().children()}
     supervisor.wait_ready("silent")
+
+
+def test_a_port_on_which_nobody_listens_is_no_answer_whatever_else_says_ready(supervisor):
+    supervisor.start(Service("away", SLEEP, port=any_free(), still_seconds=0.3))
+    with pytest.raises(ShopError, match="'away' was not ready"):
+        supervisor.wait_ready("away")
+
+
+def test_a_child_of_the_service_answers_for_it(supervisor):
+    def heard():
+        return {each.pid for each in family() if each.ppid() != os.getpid()}
+
+    supervisor.start(Service("parent", PARENT, heard=heard, still_seconds=60))
+    supervisor.wait_ready("parent")
 
 
 def test_a_killed_supervisor_takes_its_children_with_it(tmp_path):
