@@ -26,8 +26,7 @@ from tests.support.waiting import eventually
 from tests.support.webhook import webhook
 
 ROOT = Path(__file__).parents[2]
-# Few events: each makes the refresher build, which is not the subject.
-DEMO = "--days 4 --orders-per-day 15 --rate 0.2"
+DEMO = "--days 4 --orders-per-day 15 --rate 2"
 
 
 @pytest.fixture(scope="module")
