@@ -72,7 +72,7 @@ lint-compiled-sql: $(READY)
 	@$(PY) -m shop_platform.local.lint_sql
 
 lint-project: $(READY)
-	@cd dbt_project && ../.venv/bin/dbt --quiet parse --profiles-dir . && { told=$$(../.venv/bin/dbt-bouncer run --config-file dbt-bouncer.yml 2>&1) || { echo "$$told" >&2; exit 1; }; }
+	@cd dbt_project && ../.venv/bin/dbt --quiet --no-partial-parse parse --profiles-dir . && { told=$$(../.venv/bin/dbt-bouncer run --config-file dbt-bouncer.yml 2>&1) || { echo "$$told" >&2; exit 1; }; }
 	@cd dbt_project && { told=$$(DBT_PROJECT_DIR=. DBT_PROFILES_DIR=. ../.venv/bin/mf validate-configs --skip-dw 2>&1) && case "$$told" in *"(ERRORS: 0,"*) ;; *) false ;; esac || { echo "$$told" >&2; exit 1; }; }
 
 bench: $(READY) ## Measure (ONLY=ingest for one part); writes build/bench.json
