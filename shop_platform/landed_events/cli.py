@@ -64,6 +64,38 @@ def show(
 
 
 @app.command()
+def validate(
+    file: Annotated[
+        str, typer.Argument(help="A file of events: one a line, or a JSON array. - reads standard input.")
+    ] = "-",
+    topic: Annotated[
+        str | None,
+        typer.Option(help="The topic they are sent to (shop.orders or orders). Default: each to that of its type."),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Judge events by the contract, as the ingestion would, without a stack; exit code 1 when one is wrong."""
+    from pathlib import Path
+
+    from shop_platform.dead_letters.selection import topic_name
+    from shop_platform.events.contract import contract_of
+    from shop_platform.events.validate import judge
+
+    try:
+        text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise ShopError(
+            f"{file} cannot be read: {error.strerror}", "Name a file of events, or - for standard input."
+        ) from None
+    found = judge(contract_of(load_settings()), text, topic_name(topic) if topic else None)
+    if json_:
+        print_json(found.as_dict())
+    else:
+        print_lines(found.lines())
+    raise typer.Exit(1 if found.wrong or not found.events else 0)
+
+
+@app.command()
 def retract(
     reason: _Reason,
     ids: _Ids = None,

@@ -187,6 +187,7 @@ TRIED: dict[str, dict[str, How]] = {
     },
     "runbooks/stale.md": {"shop status": STATUS},
     "guide.md": {
+        "shop events validate events.ndjson": Elsewhere("tests/events/test_validate.py"),
         "shop monitor": FOR_EVER,
         ". .venv/bin/activate": Run(),
         'eval "$(shop env)"': Run(),
@@ -334,9 +335,14 @@ TRIED: dict[str, dict[str, How]] = {
         f"{TEST_TILL} --yes": Run("letters", says="Nothing was retracted"),
         ONE_EVENT: RETRACT,
         'shop events restore 019aa6b4-7c1e-7d3a-9f2e-5b1c0d4e8a77 --reason "it was right after all"': RETRACT,
+        'shop events restore --source /shop/test-till --reason "those were real sales" --dry-run': Run(
+            "letters", says="0 would be restored"
+        ),
         "shop events": NAMED,
         "shop events restore": NAMED,
-        "shop refresh": FOR_EVER,
+        "shop events marts": Run("letters", codes=(0, 1), says="mart"),
+        "shop status": STATUS,
+        "dbt run": FULL,
         "shop verify": VERIFY,
         "shop dead-letters": NAMED,
         "shop ingest": FOR_EVER,
