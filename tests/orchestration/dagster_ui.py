@@ -113,12 +113,14 @@ def runs(settings, *jobs):
 def at_rest(settings):
     """Whether nothing runs and there is nothing to do."""
     ended = set(runs(settings).values()) <= {"SUCCESS", "FAILURE", "CANCELED"}
-    return ended and not read_watermark(settings, _marts(settings.data_dir)).behind
+    return ended and not read_watermark(settings, _marts(settings.data_dir, settings.pg_database)).behind
 
 
 @functools.cache
-def _marts(data_dir):
-    return mart_relations(load_manifest(ensure_manifest(load(data_dir=data_dir))), nightly=False)
+def _marts(data_dir, pg_database):
+    # With the platform's own database: for another one the project would be parsed again, in the platform's place.
+    settings = load(data_dir=data_dir, pg_database=pg_database)
+    return mart_relations(load_manifest(ensure_manifest(settings)), nightly=False)
 
 
 @functools.cache

@@ -10,7 +10,6 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -22,17 +21,20 @@ _SHARED = PROJECT_ROOT / "build" / "parsed"
 _KEPT_OF_A_DATABASE = 6
 # As in shop_platform/refresh/in_process.py, whose import takes two seconds that many tests do not need.
 _PARSED = "parsed-*.msgpack"
+# Named by all that decides what is in it (shop_platform/orchestration/manifest.py).
+_DAGSTERS = "manifest-*.json"
 
 
 def keep(settings: Settings) -> None:
     """Remember what dbt parsed in the data folder of a warehouse that is dropped."""
     target, kept = settings.data_dir / "dbt_target", _folder(settings)
-    found = [*target.glob(_PARSE), *target.glob(f"dagster/{_PARSE}"), *target.glob("dagster/manifest-*.json")]
+    found = [*target.glob(_PARSE), *target.glob(f"dagster/{_PARSE}")]
     for path in found:
         copy = kept / path.relative_to(target)
         if not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
+    _share(_DAGSTERS, target / "dagster", _shared(settings))
     for folder in _in_process(settings):
         keep_parsed(settings, folder)
 
@@ -48,22 +50,19 @@ def give(settings: Settings) -> None:
             copy = settings.data_dir / "dbt_target" / path.relative_to(kept)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(other, copy)
+    _share(_DAGSTERS, _shared(settings), settings.data_dir / "dbt_target" / "dagster")
     for folder in _in_process(settings):
         give_parsed(settings, folder)
 
 
 def keep_parsed(settings: Settings, folder: Path) -> None:
     """Remember for every process what dbt parsed in a process whose target is ``folder``."""
-    shared = _SHARED / settings.pg_database
-    _link(folder.glob(_PARSED), shared)
-    known = sorted(shared.glob(_PARSED), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in known[_KEPT_OF_A_DATABASE:]:
-        path.unlink(missing_ok=True)
+    _share(_PARSED, folder, _shared(settings))
 
 
 def give_parsed(settings: Settings, folder: Path) -> None:
     """Put what was remembered where a dbt in a process with the target ``folder`` looks for it."""
-    _link((_SHARED / settings.pg_database).glob(_PARSED), folder)
+    _share(_PARSED, _shared(settings), folder)
 
 
 def _in_process(settings: Settings) -> list[Path]:
@@ -71,8 +70,13 @@ def _in_process(settings: Settings) -> list[Path]:
     return [settings.data_dir / "dbt_target" / name for name in ("refresher", "plan")]
 
 
-def _link(files: Iterable[Path], folder: Path) -> None:
-    for path in files:
+def _shared(settings: Settings) -> Path:
+    return _SHARED / settings.pg_database
+
+
+def _share(files: str, source: Path, folder: Path) -> None:
+    """Link what was parsed into ``folder``; of the shared ones the oldest go."""
+    for path in source.glob(files):
         if not (folder / path.name).exists():
             folder.mkdir(parents=True, exist_ok=True)
             try:
@@ -81,6 +85,16 @@ def _link(files: Iterable[Path], folder: Path) -> None:
                 continue
             except OSError:  # another file system
                 shutil.copy(path, folder / path.name)
+    if _SHARED in folder.parents:
+        for path in sorted(folder.glob(files), key=_age)[_KEPT_OF_A_DATABASE:]:
+            path.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    try:
+        return -path.stat().st_mtime
+    except FileNotFoundError:  # another process removed it
+        return 0.0
 
 
 def _folder(settings: Settings) -> Path:
