@@ -30,8 +30,8 @@ demo: $(READY) ## Run the whole platform here until Ctrl-C (ARGS="--days 30 --ra
 demo-once: $(READY) ## The same without a terminal; exits 0 only if both invariants hold
 	@$(PY) -m shop_platform.cli demo --exit $(ARGS)
 
-# Three processes more than there are cores share the tests, five at least: they often wait for servers.
-WORKERS := $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); [ "$$n" -ge 2 ] || n=2; echo $$((n + 3)))
+# Two processes more than there are cores share the tests, four at least: they often wait for servers.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); [ "$$n" -ge 2 ] || n=2; echo $$((n + 2)))
 SHARED := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 PART = $(if $(SHARD),--shard "$(SHARD)")

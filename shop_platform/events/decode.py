@@ -33,6 +33,7 @@ from shop_platform.events.strict import (
     refuse_what_stands_twice,
 )
 from shop_platform.events.twice import Quotes, has_each_name_once, quotes_of
+from shop_platform.events.types import OrderAmended
 from shop_platform.events.vocabulary import Payload
 
 __all__ = ["CONTRACT", "Contract", "ContractViolation", "ErrorClass", "Event", "decode"]
@@ -86,7 +87,8 @@ class Contract:
                     kind.payload,
                     msgspec.json.Decoder(kind.payload).decode,
                     kind.subject_field,
-                    quick_check(kind.payload, kind.subject_field),
+                    # Its second time is judged beside the first one.
+                    None if issubclass(kind.payload, OrderAmended) else quick_check(kind.payload, kind.subject_field),
                     quotes_of(kind.payload),
                     contradiction_of(kind.payload),
                 )
@@ -226,16 +228,26 @@ class Contract:
         if fault is not None:
             raise ContractViolation(ErrorClass.DATA_INVALID, fault.sentence, f"$.data.{fault.path}", name)
         refuse_forbidden_characters(bytes(envelope.data).decode(), name)
-        self._refuse_implausible_time(envelope)
+        self._refuse_implausible_time(name, "time", envelope.time)
+        if isinstance(payload, OrderAmended):
+            self._refuse_implausible_time(name, "data.placed_at", payload.placed_at)
+            if payload.placed_at > envelope.time:
+                raise ContractViolation(
+                    ErrorClass.DATA_INVALID,
+                    f"`placed_at` is '{payload.placed_at.isoformat()}', after `time` '{envelope.time.isoformat()}'; an"
+                    " order is placed before it is amended",
+                    "$.data.placed_at",
+                    name,
+                )
         if len(self._sources) < _MAX_SOURCES:
             self._sources.add(envelope.source)
         return _decode_quickly(value)
 
-    def _refuse_implausible_time(self, envelope: Envelope) -> None:
+    def _refuse_implausible_time(self, name: str, field: str, time: dt.datetime) -> None:
         """Refuse the time of a clock that is wrong: its day would be of no report, or of one that is yet to come."""
-        if envelope.time < self._earliest:
+        if time < self._earliest:
             bound = f"before '{self._earliest:%Y-%m-%d}', the earliest that is taken (SHOP_EVENT_TIME_EARLIEST)"
-        elif envelope.time > (latest := self._latest()):
+        elif time > (latest := self._latest()):
             bound = (
                 f"after '{latest:%Y-%m-%d %H:%M} UTC', the latest that is taken (SHOP_EVENT_TIME_AHEAD_HOURS from now)"
             )
@@ -243,9 +255,9 @@ class Contract:
             return
         raise ContractViolation(
             ErrorClass.TIME_IMPLAUSIBLE,
-            f"`time` is '{envelope.time.isoformat()}', {bound}; is the clock of the producer right?",
-            "$.time",
-            envelope.type,
+            f"`{field.removeprefix('data.')}` is '{time.isoformat()}', {bound}; is the clock of the producer right?",
+            f"$.{field}",
+            name,
         )
 
     def _not_of(self, topic: str, name: str) -> ContractViolation:

@@ -9,6 +9,8 @@ from shop_platform.events.places import quote
 _BYTE = re.compile(r"(?:JSON is malformed: )?(.+?) \(byte (\d+)\)")
 _NUMBER = re.compile(r"-?(?:NaN|Infinity|nan|inf|Inf)\b")
 _NAME_BEFORE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*-?$')
+# The first half of a pair without the second one.
+_HALF_A_PAIR = re.compile(rb"\\\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\\\u[dD][c-fC-F])")
 _AROUND = 20
 
 # The decoder's words, and ours. Others are told as they come.
@@ -40,6 +42,8 @@ def _why(value: bytes, said: str) -> str:  # noqa: PLR0911 - a table of cases
         return begin
     if "recursion" in said:
         return "it is nested too deeply"
+    if "truncated" in said and _HALF_A_PAIR.search(value):
+        return "half of a surrogate pair is no character"
     if "truncated" in said:
         return "it ends too early; a brace, a bracket or a quotation mark is not closed"
     found = _BYTE.fullmatch(said)

@@ -20,8 +20,8 @@ _MISSING = re.compile(r"Object missing required field `(.+)`")
 
 _RULES: dict[object, str] = {
     vocabulary.Amount: (
-        "an amount of money written as text: digits, a point and the decimals of its currency, neither negative nor"
-        " grouped"
+        "an amount of money written as text: at most twelve digits, a point and the decimals of its currency, neither"
+        " negative nor grouped"
     ),
     vocabulary.Currency: (
         "the code of a currency that ISO-4217 lists with its decimals, three capital letters; metals, tests and coins"

@@ -46,7 +46,7 @@ def with_money_and_returns(stream: list[e.Event], seed: int) -> list[e.Event]:
     for event in stream:
         changed: dict[str, str] = {}
         if event.name == "order.placed" and rng.random() < 0.4:
-            changed = {"currency": rng.choice(["CHF", "XXX"])} if rng.random() < 0.6 else {"coupon": "SPRING"}
+            changed = {"currency": rng.choice(["CHF", "KES"])} if rng.random() < 0.6 else {"coupon": "SPRING"}
         if event.name == "order.placed" and rng.random() < 0.3:
             earlier = event.time - dt.timedelta(hours=rng.randint(0, 40))
             found.append(e.order_placed(event.subject, earlier, customer_id=event.data["customer_id"]))

@@ -20,7 +20,7 @@ from tests.dbt import events_web as w
 _ZONE = ZoneInfo("Europe/Berlin")
 _CLOCK_CHANGES = ("2026-03-27", "2026-10-23", "2025-03-28", "2025-10-24", "2024-10-25")
 _DAYS = 9
-_CURRENCIES = ("EUR", "EUR", "EUR", "CHF", "USD", "XXX")
+_CURRENCIES = ("EUR", "EUR", "EUR", "CHF", "USD", "KES")
 _CHANNELS = ("email", "direct", "paid_search", "carrier_pigeon")
 _COUNTRIES = ("DE", "AT", "XX")
 _DEVICES = ("mobile", "desktop")

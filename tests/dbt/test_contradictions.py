@@ -43,6 +43,8 @@ def _amounts(price: str, nothing: str, *, total: str, quantity: int = 1) -> dict
     return {"lines": [line], "subtotal": total, "total": total} | rest
 
 
+_EDITED = (e.order_placed("edited", _DAY), e.order_placed("moved", _DAY))
+
 _HOSTILE = [
     e.product_created("desk", "2020-01-01 00:00"),
     # The header contradicts its lines, its own total, or takes off more than there is.
@@ -57,9 +59,9 @@ _HOSTILE = [
     o.refund_in("USD", e.order_paid("usd", _LATER, "13.00")),
     o.refund_in("USD", e.refund_issued("usd", _LATER, [(1, "desk", "5.00")], tax="0.95")),
     e.order_placed("nowhere", _DAY, customer_id="frida"),
-    o.refund_in("XXX", e.order_paid("nowhere", _LATER, "13.00")),
+    o.refund_in("KES", e.order_paid("nowhere", _LATER, "13.00")),
     e.order_paid("nowhere", _LATER, "2.00", "pay-known"),
-    o.refund_in("XXX", e.refund_issued("nowhere", _LATER, [(1, "desk", "5.00")])),
+    o.refund_in("KES", e.refund_issued("nowhere", _LATER, [(1, "desk", "5.00")])),
     e.refund_issued("nowhere", _LATER, [(1, "desk", "1.00")], refund_id="known"),
     e.order_placed("shipping", _DAY, shipping="4.90"),
     _told(e.refund_issued("shipping", _LATER), amount="14.90"),
@@ -89,6 +91,12 @@ _HOSTILE = [
     e.order_placed("other-lines", _LATER, [("desk", 1, "5.00", "0.00", "1.00"), ("desk", 1, "5.00", "0.00", "1.00")]),
     e.order_placed("other-coupon", _DAY),
     e.order_placed("other-coupon", _LATER, coupon="SPRING"),
+    # Orders that were edited: one told anew in another currency, one that was placed on another day by its amendment.
+    *_EDITED,
+    _told(e.order_amended(_EDITED[0], _LATER, ("desk", 2, "10.00", "0.00", "3.80")), currency="USD"),
+    o.refund_in("USD", e.refund_issued("edited", _LATER, [(1, "desk", "5.00")])),
+    _told(e.order_amended(_EDITED[1], _LATER, ("desk", 1, "10.00", "0.00", "1.90")), placed_at="2026-02-20T10:00:00Z"),
+    e.refund_issued("moved", _LATER, [(1, "desk", "5.00")]),
     e.refund_issued("before-its-order", "2025-01-01 10:00"),
     e.order_placed("before-its-order", _DAY),
     e.refund_issued("never-placed", _LATER),
@@ -96,7 +104,7 @@ _HOSTILE = [
     e.order_placed("first", "2026-02-01 10:00", customer_id="gustav", currency="CHF"),
     e.order_placed("second", _DAY, customer_id="gustav"),
     e.order_placed("eur", "2026-02-01 10:00", customer_id="emil"),
-    e.order_placed("unlisted", _DAY, customer_id="emil", currency="XXX"),
+    e.order_placed("unlisted", _DAY, customer_id="emil", currency="KES"),
     # Clocks that are far off.
     *(
         event
@@ -197,10 +205,20 @@ def test_an_order_of_which_too_much_went_back_says_so_and_its_refunds_count(host
 
 
 def test_an_order_that_several_events_tell_differently_says_so_and_the_first_stands(hostile: Shop) -> None:
-    told = ("total", "told-again", "other-lines", "other-coupon", "cent")
+    told = ("total", "told-again", "other-lines", "other-coupon", "cent", "edited", "moved")
     query = f"select order_id from marts.fct_orders where has_contradicting_tellings and order_id in {told} order by 1"
-    assert [order for (order,) in hostile.rows(query)] == ["other-coupon", "other-lines", "total"]
+    assert [order for (order,) in hostile.rows(query)] == ["moved", "other-coupon", "other-lines", "total"]
     assert hostile.rows("select coupon from marts.fct_orders where order_id = 'other-coupon'") == [(None,)]
+
+
+def test_an_edited_order_has_one_currency_and_one_day_in_every_mart(hostile: Shop) -> None:
+    marts = ("fct_orders", "fct_order_lines", "fct_refunds", "fct_refund_lines")
+    for mart, currency in zip(marts, ("currency", "currency", "order_currency", "order_currency"), strict=True):
+        query = f"select distinct order_id, {currency} from marts.{mart} where order_id in ('edited', 'moved')"
+        assert set(hostile.rows(query)) == {("edited", "USD"), ("moved", "EUR")}, mart
+    days = "select distinct order_date from marts.{} where order_id = 'moved'"
+    with_day = [mart for mart in marts if mart != "fct_refunds"]
+    assert {str(day) for mart in with_day for (day,) in hostile.rows(days.format(mart))} == {"2026-02-20"}
 
 
 def test_a_refund_of_what_an_order_never_sold_counts_for_no_product_and_is_in_the_day(hostile: Shop) -> None:
@@ -270,7 +288,7 @@ def test_amounts_of_another_currency_are_converted_or_unknown_and_never_added(ho
     )
     assert refunds == [
         ("known", "EUR", "EUR", Decimal(1), Decimal(0)),
-        ("refund-nowhere", "XXX", "EUR", None, None),
+        ("refund-nowhere", "KES", "EUR", None, None),
         ("refund-usd", "USD", "EUR", cents(5 * rate), cents(Decimal("0.95") * rate)),
     ]
 

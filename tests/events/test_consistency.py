@@ -163,3 +163,24 @@ def test_every_amount_of_the_contract_stands_beside_a_currency():
         assert not amounts or "currency" in hints, kind.name
         assert not amounts or contradiction_of(kind.payload) is not None, kind.name
     assert max(MINOR_UNITS.values()) <= 4
+
+
+@pytest.mark.parametrize(
+    ("placed_at", "error_class", "words"),
+    [
+        ("1970-01-01T00:00:00Z", ErrorClass.TIME_IMPLAUSIBLE, "is '1970-01-01T00:00:00+00:00', before '2000-01-01'"),
+        ("0001-01-01T00:00:00+14:00", ErrorClass.TIME_IMPLAUSIBLE, "before '2000-01-01'"),
+        ("2099-01-01T00:00:00Z", ErrorClass.TIME_IMPLAUSIBLE, "the latest that is taken"),
+        ("9999-12-31T23:59:59-14:00", ErrorClass.TIME_IMPLAUSIBLE, "the latest that is taken"),
+        ("2026-03-01T09:00:01Z", ErrorClass.DATA_INVALID, "after `time`"),
+    ],
+)
+def test_an_amendment_says_plausibly_when_its_order_was_placed(placed_at, error_class, words):
+    amended = order() | {"type": "shop.order.amended.v1", "time": "2026-03-01T09:00:00Z"}
+    amended["data"] = amended["data"] | {"placed_at": amended["time"]}
+    CONTRACT.decode(json.dumps(amended).encode(), "shop.orders")
+    amended["data"]["placed_at"] = placed_at
+    with pytest.raises(ContractViolation) as found:
+        CONTRACT.decode(json.dumps(amended).encode(), "shop.orders")
+    assert (found.value.error_class, found.value.path) == (error_class, "$.data.placed_at")
+    assert str(found.value).startswith("`placed_at` is '") and words in str(found.value)

@@ -42,6 +42,7 @@ def told(value, topic="shop.web"):
         (GOOD.replace("3}", "3,}"), ErrorClass.NOT_JSON, "a comma stands before the closing brace"),
         (GOOD.replace("3}", "03}"), ErrorClass.NOT_JSON, "not written as JSON writes it"),
         (GOOD.replace('"q"', r'"\ud800"'), ErrorClass.NOT_JSON, "half of a surrogate pair"),
+        (GOOD.replace('"q"', r'"a\ud800b"'), ErrorClass.NOT_JSON, "half of a surrogate pair"),
         (GOOD.replace('"q"', r'"\udc00\ud800"'), ErrorClass.NOT_JSON, "half of a surrogate pair"),
         (GOOD.replace('"q"', r'"\q"'), ErrorClass.NOT_JSON, "a backslash"),
         (GOOD.replace('"q"', '"a\nb"'), ErrorClass.NOT_JSON, "a control character"),

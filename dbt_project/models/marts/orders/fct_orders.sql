@@ -64,12 +64,13 @@ lines as (
     group by event_id
 ),
 
--- Orders that several events placed. Most shops have none.
+-- Orders that several events placed. Most shops have none. An amendment is meant to say something else.
 repeated as (
     select
         order_id,
         count(*) as tellings
     from placed
+    where amended_at is null
     group by order_id
     having count(*) > 1
 ),
@@ -92,6 +93,7 @@ headers_told as (
         placed.total_amount
     from placed
     inner join repeated on placed.order_id = repeated.order_id
+    where placed.amended_at is null
 ),
 
 lines_told as (
@@ -108,6 +110,7 @@ lines_told as (
         count(*) as times
     from line_events
     inner join repeated on line_events.order_id = repeated.order_id
+    where line_events.event_id in (select placed.event_id from placed where placed.amended_at is null)
     group by
         line_events.order_id, line_events.event_id, repeated.tellings, line_events.line_number, line_events.product_id,
         line_events.quantity, line_events.unit_price, line_events.discount_amount, line_events.tax_amount
@@ -126,6 +129,15 @@ told_differently as (
     group by
         order_id, tellings, line_number, product_id, quantity, unit_price, discount_amount, tax_amount, times
     having count(*) < tellings
+    union
+    -- An amendment says on which day the order was placed; no placing of it says the same.
+    select amendments.order_id
+    from placed as amendments
+    inner join placed as placings
+        on amendments.order_id = placings.order_id and placings.amended_at is null
+    where amendments.amended_at is not null
+    group by amendments.order_id, amendments.event_id
+    having count(case when placings.placed_at = amendments.placed_at then 1 end) = 0
 ),
 
 orders as (

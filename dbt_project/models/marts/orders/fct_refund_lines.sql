@@ -39,7 +39,7 @@ tellings as (
         order_id,
         placed_at,
         currency,
-        row_number() over (partition by order_id order by placed_at, event_id) as telling
+        {{ telling_of_order() }} as telling
     from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
 ),
 
