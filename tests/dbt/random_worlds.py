@@ -22,7 +22,7 @@ _CLOCK_CHANGES = ("2026-03-27", "2026-10-23", "2025-03-28", "2025-10-24", "2024-
 _DAYS = 9
 _CURRENCIES = ("EUR", "EUR", "EUR", "CHF", "USD", "KES")
 _CHANNELS = ("email", "direct", "paid_search", "carrier_pigeon")
-_COUNTRIES = ("DE", "AT", "XX")
+_COUNTRIES = ("DE", "AT", "ZZ")
 _DEVICES = ("mobile", "desktop")
 _KINDS = ("impression", "click", "email_sent", "email_opened")
 

@@ -122,8 +122,8 @@ for line in sys.stdin:
 
 
 @pytest.fixture(scope="module")
-def mf(_shop: Shop) -> Iterator[MetricFlow]:
-    made = MetricFlow(_shop)
+def mf(busy_shop: Shop) -> Iterator[MetricFlow]:
+    made = MetricFlow(busy_shop)
     yield made
     made.close()
 

@@ -80,7 +80,8 @@ def test_every_field_of_every_type_is_looked_at(kind):
         assert refused(text, topic)[1] == f"$.data.{field}"
 
 
-@pytest.mark.parametrize("kind", EVENT_TYPES)
+# An amendment is always read strictly: its two times are compared.
+@pytest.mark.parametrize("kind", sorted(EVENT_TYPES.keys() - {"shop.order.amended.v1"}))
 def test_a_usual_event_needs_no_second_look(kind, monkeypatch):
     topic, value = history()[kind]
     CONTRACT.decode(value, topic)  # the source is known now

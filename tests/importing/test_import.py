@@ -300,6 +300,7 @@ def test_the_command_tells_people_and_programs_what_it_did(shop, tmp_path):
         "left_out": 0, "repeated": 0, "events": {"shop.order.placed.v1": 1}, "events_total": 1, "sent": 1,
         "run": "import-000001", "rejects": str(tmp_path / "orders.rejects.csv"), "interrupted": False,
         "shop_tz": "Europe/Berlin", "build": None, "store": None, "left_out_because": {},
+        "rows_left_out": 0, "blank_rows": 0, "notes": {},
         "days": {"orders": 1, "on_another_day": 0, "clocks": {"UTC": 1}},
         "landed": {
             "compared": True, "because": "", "others": 0, "differing": 0, "staying": 0, "amended": {}, "first": [],
