@@ -110,7 +110,8 @@ lines_told as (
         count(*) as times
     from line_events
     inner join repeated on line_events.order_id = repeated.order_id
-    where line_events.event_id in (select placed.event_id from placed where placed.amended_at is null)
+    inner join placed on line_events.event_id = placed.event_id
+    where placed.amended_at is null
     group by
         line_events.order_id, line_events.event_id, repeated.tellings, line_events.line_number, line_events.product_id,
         line_events.quantity, line_events.unit_price, line_events.discount_amount, line_events.tax_amount
