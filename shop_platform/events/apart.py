@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
+from shop_platform.events.envelope import decode_fields
 from shop_platform.events.personal import PARAMETERS_SUFFIX, Kept, Texts, Treatment, Tree
 from shop_platform.events.spelling import REMOVED, plain, without_addresses
 from shop_platform.events.urls import split_url
 
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 # As numbers: a byte is looked for several times faster than a piece of one byte.
@@ -23,7 +23,7 @@ def take_apart(data: bytes, treatment: Treatment) -> tuple[bytes, bytes | None]:
     if treatment.texts and is_telling(kept):
         kept, codes = clean(kept, treatment.texts)
         if codes:
-            personal = _encode((_decode_fields(personal) if personal else {}) | codes)
+            personal = _encode((decode_fields(personal) if personal else {}) | codes)
     return kept, personal
 
 
@@ -46,7 +46,7 @@ def split(data: msgspec.Raw | bytes, fields: Tree) -> tuple[bytes, bytes | None]
 
     Every value stays as it came, byte for byte: a number is not read, so none loses a digit.
     """
-    kept = _decode_fields(data)
+    kept = decode_fields(data)
     taken = _take(kept, fields)
     return (_encode(kept), _encode(taken)) if taken else (bytes(data), None)
 
@@ -60,7 +60,7 @@ def _take(kept: dict[str, msgspec.Raw], fields: Tree) -> dict[str, msgspec.Raw]:
         if below is None:
             taken[name] = kept.pop(name)
         elif _is(b"{", kept[name]):  # another version may make something else of it
-            inner = _decode_fields(kept[name])
+            inner = decode_fields(kept[name])
             if inner_taken := _take(inner, below):
                 taken[name] = msgspec.Raw(_encode(inner_taken))
                 kept[name] = msgspec.Raw(_encode(inner))
@@ -69,7 +69,7 @@ def _take(kept: dict[str, msgspec.Raw], fields: Tree) -> dict[str, msgspec.Raw]:
 
 def clean(data: bytes, texts: Texts) -> tuple[bytes, dict[str, msgspec.Raw]]:
     """Return ``data`` with its texts as they may stay (itself where none changes), and the codes that are personal."""
-    kept = _decode_fields(data)
+    kept = decode_fields(data)
     codes: dict[str, msgspec.Raw] = {}
     return (_encode(kept) if _clean(kept, texts, codes) else data), codes
 
@@ -82,7 +82,7 @@ def _clean(kept: dict[str, msgspec.Raw], texts: Texts, codes: dict[str, msgspec.
             continue
         if not isinstance(how, Kept):
             if _is(b"{", raw):
-                inner = _decode_fields(raw)
+                inner = decode_fields(raw)
                 if _clean(inner, how, codes):
                     kept[name] = msgspec.Raw(_encode(inner))
                     changed = True

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shop_platform.events.consistency import Fault, contradiction_of
-from shop_platform.events.envelope import JSON_TYPE, MAX_ID, MAX_MESSAGE_BYTES, NIL_ID, Envelope, Event
+from shop_platform.events.envelope import JSON_TYPE, MAX_ID, MAX_MESSAGE_BYTES, NIL_ID, Envelope, Event, decode_fields
 from shop_platform.events.faults import ContractViolation, ErrorClass
 from shop_platform.events.modes import (
     BATCH_SENTENCE,
@@ -54,7 +54,6 @@ _QUOTE = ord('"')
 # Of the envelope: two around each name, two around each value but `data`.
 _QUOTES = quotes_of(Envelope).always
 _ATTRIBUTES = frozenset(Envelope.__struct_fields__)
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Reader(NamedTuple):
@@ -289,7 +288,7 @@ def _has_each_name_once(value: bytes, least: int) -> bool:
     marks = value.count(_QUOTE)
     if marks == least:
         return True
-    members = _decode_fields(value)
+    members = decode_fields(value)
     further = [bytes(members[name]) for name in members.keys() - _ATTRIBUTES]
     if "data_base64" not in members and not any(map(_is_nested, further)):
         if marks == least + sum(2 + each.count(_QUOTE) for each in further):

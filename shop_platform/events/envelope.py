@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -102,3 +102,16 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     subject: str
     data: msgspec.Raw
     datacontenttype: str = JSON_TYPE
+
+
+decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+"""Return the fields of a JSON object, their values as they came."""
+
+
+def content_of(event: Event, data: Any) -> tuple[Any, ...]:
+    """Return what a repetition of an event must repeat; ``data`` is what it tells, decoded.
+
+    Of a time that an import estimated, a later export may lead to another estimate.
+    """
+    is_estimated = isinstance(data, dict) and data.get("time_estimated") is True
+    return event.type, event.source, event.subject, data, None if is_estimated else event.time

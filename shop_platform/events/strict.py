@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from shop_platform.events.envelope import MAX_MESSAGE_BYTES, Envelope
+from shop_platform.events.envelope import MAX_MESSAGE_BYTES, Envelope, decode_fields
 from shop_platform.events.faults import ContractViolation, ErrorClass
 from shop_platform.events.malformed import why_no_json
 from shop_platform.events.personal import KEPT_TEXTS, PERSONAL_FIELDS, family
@@ -24,7 +24,6 @@ _BASE64 = b'"data_base64"'
 _Read = TypeVar("_Read")
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Part(NamedTuple):
@@ -110,7 +109,7 @@ def refuse_no_json(data: bytes | None) -> None:
 
 def tells_data_twice(value: bytes) -> bool:
     """Tell whether an event has ``data_base64`` beside its data: CloudEvents lets one of them stand."""
-    return _BASE64 in value and "data_base64" in _decode_fields(value)
+    return _BASE64 in value and "data_base64" in decode_fields(value)
 
 
 def refuse_what_stands_twice(value: bytes, event_type: str) -> None:

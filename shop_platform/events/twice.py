@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from shop_platform.events.envelope import decode_fields
+
 _QUOTE = ord('"')
 _BRACE = ord("{")
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 # Objects within objects are looked at again on every level.
 _SHORT = 16_384
 _IN_QUOTES = (str, dt.date)
@@ -91,7 +92,7 @@ def has_each_name_once(value: bytes) -> bool:
     """Tell whether no name stands twice in an object that msgspec has read; in doubt (escapes, lists) it says no."""
     if len(value) > _SHORT:
         return False
-    members = _decode_fields(value)
+    members = decode_fields(value)
     quotes = 2 * len(members)
     for member in members.values():
         raw = bytes(member)

@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 
 from shop_platform.errors import ShopError
-from shop_platform.events.decode import Contract, ContractViolation, ErrorClass, Event
+from shop_platform.events.decode import Contract, ContractViolation, ErrorClass
+from shop_platform.events.envelope import content_of
 from shop_platform.events.malformed import why_no_json
 from shop_platform.events.registry import TOPIC_OF_TYPE
 
@@ -72,7 +73,7 @@ def judge(contract: Contract, text: bytes, topic: str | None = None) -> Judgemen
             result.wrong.append(found)
             continue
         result.types[event.type] += 1
-        content = _content(event)
+        content = content_of(event, msgspec.json.decode(event.data))
         earlier = first.setdefault(event.id, (place, content))
         if earlier[0] == place:
             continue
@@ -84,12 +85,6 @@ def judge(contract: Contract, text: bytes, topic: str | None = None) -> Judgemen
             )
             result.wrong.append(Found(place, ErrorClass.ID_REUSED, reason, "$.id", event.type))
     return result
-
-
-def _content(event: Event) -> Any:
-    """Return what a repetition must repeat; of a time that an import estimated another estimate may come."""
-    data = msgspec.json.decode(event.data)
-    return event.type, event.source, event.subject, data, None if data.get("time_estimated") is True else event.time
 
 
 class _Typed(msgspec.Struct):

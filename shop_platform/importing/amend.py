@@ -31,7 +31,7 @@ CARRIED: Mapping[str, tuple[str, ...]] = {
 class Change:
     """An event that tells a change: nobody knows when it happened, only after which event (``after``).
 
-    ``thing`` and ``place``, the number of the change, tell it apart: told again it has the same id.
+    ``thing`` and ``place``, the number of the change, tell it apart: sent a second time it has the same id.
     """
 
     event_type: str

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from shop_platform.events.apart import take_apart
 from shop_platform.events.decode import ContractViolation, ErrorClass, Event
+from shop_platform.events.envelope import content_of
 from shop_platform.events.personal import KEPT_TEXTS, PARAMETERS_SUFFIX, Kept, family, treatment
 from shop_platform.events.registry import TOPIC_BY_NAME
 from shop_platform.events.spelling import REMOVED
@@ -53,19 +54,10 @@ def is_repetition(event: Event, message: Message, first: Event, first_message: M
     """Tell whether two events of one id say the same; whitespace and the order of fields do not matter."""
     if message.value() == first_message.value():
         return True
-    if (event.type, event.source, event.subject) != (first.type, first.source, first.subject):
-        return False
     try:
-        data = _decode(_data(message))
-        same = data == _decode(_data(first_message))
+        return content_of(event, _decode(_data(message))) == content_of(first, _decode(_data(first_message)))
     except (msgspec.MsgspecError, RecursionError):
         return False
-    return same and (event.time == first.time or _is_estimated(data))
-
-
-def _is_estimated(data: Any) -> bool:
-    """Tell whether an import estimated the time: a later export may lead to another estimate of the same event."""
-    return isinstance(data, dict) and data.get("time_estimated") is True
 
 
 def _data(message: Message) -> bytes:

@@ -39,7 +39,7 @@ where starts_with(m.model, 'marts.') and to_regclass(m.model) is not null
 """
 _LAST_RUN: LiteralString = """
 select duration_seconds::float8 from ops.pipeline_runs
-where job = %s and status = 'SUCCESS' and duration_seconds is not null order by started_at desc limit 1
+where job = %s and status = 'success' and duration_seconds is not null order by started_at desc limit 1
 """
 
 

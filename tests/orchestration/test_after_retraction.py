@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
-from shop_platform.orchestration.after_retraction import Follow, sentences, tell
+from shop_platform.orchestration import names
+from shop_platform.orchestration.after_retraction import Follow, look, sentences, tell
+from shop_platform.orchestration.run_history import RunRow, record_run
 from shop_platform.settings import load
 
 BEHIND = Follow(3, ("marts.a", "marts.b"), dagster=True, refresher=True, run_seconds=38.4)
@@ -38,3 +41,12 @@ def test_what_is_right_is_said_to_be():
 def test_a_warehouse_that_cannot_be_asked_is_no_error_of_the_retraction():
     (said,) = sentences(load(pg_host="127.0.0.1", pg_port=1))
     assert said.startswith("How far the marts are could not be asked (") and "old figures until" in said
+
+
+def test_the_last_build_that_went_well_says_how_long_the_next_one_takes(warehouse):
+    start = dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
+    for run_id, status, seconds in (("good", "success", 38.0), ("bad", "failure", 90.0)):
+        end = start + dt.timedelta(seconds=seconds)
+        row = RunRow(run_id, names.JOB_TRANSFORM, status, "manual", start, end, None, None, (), (), (), ())
+        record_run(warehouse.settings, row)
+    assert look(warehouse.settings).run_seconds == 38.0

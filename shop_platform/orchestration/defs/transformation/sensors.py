@@ -63,7 +63,9 @@ def build_transform_sensor(
         # its rows asked for twice.
         if in_flight(context.instance, [names.JOB_TRANSFORM, names.JOB_FULL_PIPELINE, names.JOB_DAILY]):
             return dg.SkipReason("A run that builds the marts is queued or running.")
-        watermark, whole = read_watermark(settings, marts), read_watermark(settings, [*marts, *nightly])
+        watermark = read_watermark(settings, marts)
+        # Most shops never take an event back, so the nightly marts are asked about only after that.
+        whole = watermark if watermark.corrected is None else read_watermark(settings, [*marts, *nightly])
         # Once in each retry window: if that run fails, the others go on meanwhile.
         if whole.wrong and context.cursor != (key := correction_key(whole, time.time())):
             context.update_cursor(key)
