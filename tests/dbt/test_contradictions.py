@@ -180,7 +180,7 @@ def test_no_test_that_stops_a_build_fails_and_every_contradiction_warns(hostile:
         *("fct_orders_amounts_can_be_converted", "dim_customers_lifetime_values_are_known"),
         *("fct_payments_is_in_the_currency_of_its_order", "fct_refunds_is_in_the_currency_of_its_order"),
         *("customers_buy_in_one_currency", "orders_in_a_currency_without_a_rate"),
-        *("fct_orders_is_told_once", "fct_refund_lines_is_of_a_product_that_was_sold"),
+        *("fct_orders_events_agree", "fct_refund_lines_is_of_a_product_that_was_sold"),
         *("events_wait_for_their_order", "orders_change_status_as_they_may"),
         "relationships_fct_orders_order_date__date_day__ref_dim_date_",
     }
@@ -206,7 +206,7 @@ def test_an_order_of_which_too_much_went_back_says_so_and_its_refunds_count(host
 
 def test_an_order_that_several_events_tell_differently_says_so_and_the_first_stands(hostile: Shop) -> None:
     told = ("total", "told-again", "other-lines", "other-coupon", "cent", "edited", "moved")
-    query = f"select order_id from marts.fct_orders where has_contradicting_tellings and order_id in {told} order by 1"
+    query = f"select order_id from marts.fct_orders where has_contradicting_events and order_id in {told} order by 1"
     assert [order for (order,) in hostile.rows(query)] == ["moved", "other-coupon", "other-lines", "total"]
     assert hostile.rows("select coupon from marts.fct_orders where order_id = 'other-coupon'") == [(None,)]
 

@@ -362,7 +362,7 @@ select
             and coalesce(refunds.known_total_amount, 0) > coalesce(payments.known_amount, 0)
         )
     ) as has_excess_refunds,
-    told_differently.order_id is not null as has_contradicting_tellings
+    told_differently.order_id is not null as has_contradicting_events
 from placed
 left join lines on placed.event_id = lines.event_id
 left join payments on placed.order_id = payments.order_id
