@@ -184,25 +184,10 @@ def running(started):
 
 
 @pytest.mark.timeout(3_600)  # three starts and every page, beside other tests
-def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clone, here, demo, hook, own_servers):
-    code, said, _ = ended(make(demo, "demo-once", DEMO))
-    assert code == 0, said
-    assert "I1 holds" in said and "I2 holds" in said
-    for wanted in ("Where the time went", "What each process holds", "postgres", "dagster-daemon"):
-        assert wanted in said
-    assert "Traceback" not in said
-    copied = re.search(r"PostgreSQL runs as '\S+', who may not enter (.*): its programs are copied to (\S+) \(", said)
-    if os.geteuid() == 0:
-        assert copied and clone.is_relative_to(copied[1]), said
-        assert not Path(copied[2]).exists()
-    else:
-        assert copied is None
-    assert (clone / ".shop" / "pgdata" / "PG_VERSION").exists()
-    assert members(clone) == []
-    manifest = manifest_of(clone)
-
+def test_the_demo_serves_goes_on_with_the_same_data_and_ends_verified(clone, here, demo, hook, own_servers):
     with running(demo(sys.executable, "-m", "shop_platform.cli", "demo", *DEMO.split())) as again:
         wait_for_line(again, "Dashboard:")
+        manifest = manifest_of(clone)
         assert len(members(clone)) > 5, "what is looked for at the end can be found"
         (dashboard,) = (each for each in psutil.Process(again.pid).children() if "dashboard.serve" in each.cmdline())
         dashboard.suspend()
@@ -217,19 +202,9 @@ def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clon
         )
         assert status["reconciled"] is True and status["landed"] > 0 and status["problems"] == []
 
-        code, verdict, complaint = shop(demo, "verify", "--json")
-        assert code == 0, complaint
-        checked = json.loads(verdict)
-        assert checked["i1"]["holds"] is True and checked["i2"]["holds"] is True
-        assert checked["i1"]["produced"] == checked["i1"]["landed"] + checked["i1"]["dead_lettered"]
-        # Nothing was loaded a second time: the history's manifest is the first run's.
-        assert manifest_of(clone) == manifest
-
         # What was frozen meanwhile is told once, by its silence or by whoever killed it, and over by itself.
         frozen = ("service:dashboard", "frozen:dashboard")
         eventually(lambda: [status for status, _ in told(hook, frozen)] == ["firing", "resolved"])
-        assert told(hook, "service:refresher") == [], "the one that ended with the first run is not missed"
-
         pages = PagesOfTheClone(clone, here)
         pages.while_all_is_well()
         pages.of_letters()
@@ -260,6 +235,7 @@ def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clon
         eventually(lambda: [status for status, _ in told(hook, "halt:")] == ["firing", "resolved"])
         assert halted.poll() is None
         assert [status for status, _ in told(hook, frozen)] == ["firing", "resolved"], "what starts is not frozen"
+        assert told(hook, "service:refresher") == [], "the one that ended with the first run is not missed"
         now: dict[str, Any] = {}
 
         def is_read():
@@ -269,6 +245,23 @@ def test_the_demo_ends_verified_goes_on_with_the_same_data_and_dies_cleanly(clon
         eventually(is_read)
         assert now["dead_lettered"] > 3000 and now["halts"] == []
     assert left_of(clone) == []
+
+    # A start after a kill, of all that happened before: nothing is loaded a second time, nothing is lost.
+    code, said, _ = ended(make(demo, "demo-once", DEMO))
+    assert code == 0, said
+    assert "I1 holds" in said and "I2 holds" in said
+    for wanted in ("Where the time went", "What each process holds", "postgres", "dagster-daemon"):
+        assert wanted in said
+    assert "Traceback" not in said
+    assert manifest_of(clone) == manifest
+    assert (clone / ".shop" / "pgdata" / "PG_VERSION").exists()
+    copied = re.search(r"PostgreSQL runs as '\S+', who may not enter (.*): its programs are copied to (\S+) \(", said)
+    if os.geteuid() == 0:
+        assert copied and clone.is_relative_to(copied[1]), said
+        assert not Path(copied[2]).exists()
+    else:
+        assert copied is None
+    assert members(clone) == []
 
 
 def test_a_killed_demo_leaves_no_process_behind_and_can_be_reset(clone, demo, own_servers):
