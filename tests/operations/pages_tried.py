@@ -187,7 +187,7 @@ TRIED: dict[str, dict[str, How]] = {
     },
     "runbooks/stale.md": {"shop status": STATUS},
     "guide.md": {
-        "shop events validate events.ndjson": Elsewhere("tests/events/test_validate.py"),
+        "shop up": Elsewhere(DEMO),
         "shop monitor": FOR_EVER,
         ". .venv/bin/activate": Run(),
         'eval "$(shop env)"': Run(),
@@ -265,6 +265,23 @@ TRIED: dict[str, dict[str, How]] = {
         "SHOP_INGEST_HEALTH_PORT=8090 shop ingest": Elsewhere("tests/ingest/test_health.py"),
         "shop migrate": Run(says="nothing to apply"),
         "docker compose run --rm migrate shop retention": DOCKER,
+    },
+    "producers.md": {
+        "export SHOP_DATA_DIR=$PWD/.shop-mine": Exists("the folder of another stack than the one that is up"),
+        "shop up": Elsewhere(DEMO),
+        "shop status": STATUS,
+        "shop verify --only i1": I1,
+        "shop verify": VERIFY,
+        "shop dead-letters list": LETTERS,
+        "shop dead-letters replay": NAMED,
+        "kafka-configs.sh --bootstrap-server ... --alter --entity-type users --entity-name acme-checkout"
+        " --add-config 'SCRAM-SHA-512=[password=...]'": Exists(
+            "a tool of Kafka; the test makes the user as its broker starts"
+        ),
+        "kafka-acls.sh --bootstrap-server ... --add --allow-principal User:acme-checkout --topic shop.orders"
+        " --topic shop.returns --operation Write --operation Describe": Elsewhere("tests/kafka/test_secure_kafka.py"),
+        "shop events validate events.ndjson": Elsewhere("tests/events/test_validate.py"),
+        "shop events validate --topic shop.orders --json < events.ndjson": Elsewhere("tests/events/test_validate.py"),
     },
     "troubleshooting.md": {
         "shop status": STATUS,
