@@ -11,11 +11,11 @@ import msgspec
 
 from shop_platform.errors import ShopError
 from shop_platform.importing.charset import check_head
-from shop_platform.importing.records import Row
+from shop_platform.importing.records import Row, plain_number
 
 
 class NdjsonSource:
-    """A file of JSON objects. Numbers with a fraction keep the digits they have in the file."""
+    """A file of JSON objects. Numbers with a fraction keep the digits they have in the file, but no exponent."""
 
     nested = True
     columns = None
@@ -24,7 +24,7 @@ class NdjsonSource:
         """Look at the beginning; raise :class:`ShopError` for a JSON array, which is one record as long as the file."""
         self._path = path
         self.size, self.done, self.blank = path.stat().st_size, 0, 0
-        self._decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
+        self._decode = msgspec.json.Decoder(dict[str, Any], float_hook=plain_number).decode
         with path.open("rb") as file:
             begin = file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()
         check_head(path, "utf-8", in_map=False)
