@@ -207,12 +207,12 @@ def test_no_output_holds_a_password(secure_kafka, tmp_path):
 def producers_variables(secure_kafka, monkeypatch):
     """What the page has a shop's developer set, for the user who has the page's rights."""
     told = {
-        "KAFKA_BOOTSTRAP_SERVERS": secure_kafka.kafka.listeners["SCRAM_TLS"],
-        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-        "KAFKA_SSL_CA": str(secure_kafka.keys.authority.certificate),
-        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
-        "KAFKA_SASL_USERNAME": RIGHTS_OF_A_PRODUCER.principal,
-        "KAFKA_SASL_PASSWORD": PASSWORD,
+        "SHOP_KAFKA_BOOTSTRAP": secure_kafka.kafka.listeners["SCRAM_TLS"],
+        "SHOP_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "SHOP_KAFKA_SSL_CA": str(secure_kafka.keys.authority.certificate),
+        "SHOP_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "SHOP_KAFKA_SASL_USERNAME": RIGHTS_OF_A_PRODUCER.principal,
+        "SHOP_KAFKA_SASL_PASSWORD": PASSWORD,
     }
     for name, value in told.items():
         assert f"`{name}`" in page.text()
@@ -248,9 +248,9 @@ def test_the_pages_client_sends_with_the_pages_rights_and_may_do_nothing_else(
     assert (report["orders"].landed, report["orders"].duplicates, report["web"].landed) == (1, 1, 0)
 
     login = {
-        "bootstrap.servers": producers_variables["KAFKA_BOOTSTRAP_SERVERS"],
+        "bootstrap.servers": producers_variables["SHOP_KAFKA_BOOTSTRAP"],
         "security.protocol": "SASL_SSL",
-        "ssl.ca.location": producers_variables["KAFKA_SSL_CA"],
+        "ssl.ca.location": producers_variables["SHOP_KAFKA_SSL_CA"],
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": RIGHTS_OF_A_PRODUCER.principal,
         "sasl.password": PASSWORD,
