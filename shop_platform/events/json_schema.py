@@ -8,6 +8,7 @@ that it does not know.
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -59,7 +60,7 @@ def event_schema(kind: EventType) -> dict[str, Any]:
         "properties": properties,
         "required": envelope["required"],
         "$defs": definitions
-        | {name: _plain(msgspec.json.schema(_SHARED[name]), used, whole=True) for name in sorted(used)}
+        | {name: _plain(_schemas_of_shared_types()[name], used, whole=True) for name in sorted(used)}
         | {_FURTHER: _further()},
     }
 
@@ -85,6 +86,7 @@ def _plain(node: Any, used: set[str], *, whole: bool = False) -> Any:
     return plain
 
 
+@cache
 def _schemas_of_shared_types() -> dict[str, dict[str, Any]]:
     return {name: msgspec.json.schema(kind) for name, kind in _SHARED.items()}
 
