@@ -97,7 +97,7 @@ def _run(command: list[str], folder: Path) -> str:
 
 @cache
 def _found(program: str) -> str:
-    return shutil.which(program) or shutil.which(program, path=os.pathsep.join(_PLACES)) or ""
+    return shutil.which(program, path=os.pathsep.join(_PLACES)) or shutil.which(program) or ""
 
 
 def _available(program: str, ask: str, least: tuple[int, int]) -> tuple[bool, str]:
