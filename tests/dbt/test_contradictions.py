@@ -43,7 +43,7 @@ def _amounts(price: str, nothing: str, *, total: str, quantity: int = 1) -> dict
     return {"lines": [line], "subtotal": total, "total": total} | rest
 
 
-_EDITED = (e.order_placed("edited", _DAY), e.order_placed("moved", _DAY))
+_EDITED = (e.order_placed("edited", _DAY), e.order_placed("moved", _DAY, coupon="SPRING"))
 
 _HOSTILE = [
     e.product_created("desk", "2020-01-01 00:00"),
@@ -91,6 +91,91 @@ _HOSTILE = [
     e.order_placed("other-lines", _LATER, [("desk", 1, "5.00", "0.00", "1.00"), ("desk", 1, "5.00", "0.00", "1.00")]),
     e.order_placed("other-coupon", _DAY),
     e.order_placed("other-coupon", _LATER, coupon="SPRING"),
+    # Refunds, payments, sessions, touches, customers and products that two events tell, with one thing different.
+    *(
+        event
+        for order, again in (
+            ("refund-alike", {}),
+            ("refund-amount", {"amount": "3.00"}),
+            ("refund-reason", {"reason": "other"}),
+            ("refund-lines", {"lines": [{"line_number": 1, "product_id": "lamp", "quantity": 1, "amount": "2.00"}]}),
+        )
+        for event in (
+            e.order_placed(order, _DAY, customer_id="rosa"),
+            e.order_paid(order, _DAY),
+            e.refund_issued(order, _LATER, [(1, "desk", "2.00")]),
+            _told(e.refund_issued(order, "2026-03-03 10:00", [(1, "desk", "2.00")]), **again),
+        )
+    ),
+    *(
+        event
+        for order, again in (
+            ("payment-alike", {}),
+            ("payment-amount", {"amount": "9.00"}),
+            ("payment-method", {"method": "invoice"}),
+        )
+        for event in (
+            e.order_placed(order, _DAY, customer_id="paul"),
+            e.order_paid(order, _LATER),
+            _told(e.order_paid(order, "2026-03-03 10:00"), **again),
+        )
+    ),
+    *(e.order_placed(order, _DAY, customer_id="paul") for order in ("payment-failed", "payment-recovered")),
+    e.order_paid("payment-failed", _LATER),
+    e.payment_failed("payment-failed", "2026-03-03 10:00", payment_id="pay-payment-failed"),
+    e.payment_failed("payment-recovered", _LATER, payment_id="pay-payment-recovered"),
+    e.order_paid("payment-recovered", "2026-03-03 10:00"),
+    e.order_placed("paid-twice", _DAY, customer_id="paul"),
+    *(e.order_paid("paid-twice", _LATER, payment_id=payment) for payment in ("one", "other")),
+    *(e.order_placed(order, _DAY, customer_id="paul") for order in ("parcel-alike", "parcel-day")),
+    *(e.order_shipped("parcel-alike", at) for at in (_LATER, "2026-03-03 10:00")),
+    e.order_shipped("parcel-day", _LATER),
+    _told(e.order_shipped("parcel-day", "2026-03-03 10:00"), promised_on="2026-03-20"),
+    *(e.session_started("session-alike", at) for at in (_DAY, _LATER)),
+    e.session_started("session-device", _DAY),
+    _told(e.session_started("session-device", _LATER), device="tablet"),
+    *(_told(e.marketing_touched("torn", at), touch_id="touch-alike") for at in (_DAY, _LATER)),
+    _told(e.marketing_touched("torn", _DAY), touch_id="touch-cost"),
+    _told(e.marketing_touched("torn", _LATER), touch_id="touch-cost", cost="7.00"),
+    *(e.customer_created(customer, _DAY) for customer in ("moved-twice", "moved-later")),
+    _told(e.customer_created("moved-twice", _DAY), locale="fr-FR"),
+    _told(e.customer_created("moved-later", _LATER), locale="fr-FR"),
+    *(e.product_created(product, "2020-01-01 00:00") for product in ("two-prices", "two-names", "later-price")),
+    e.price_changed("two-prices", "2020-01-01 00:00", "99.00"),
+    _told(e.product_created("two-names", "2020-01-01 00:00"), name="Another"),
+    e.price_changed("later-price", "2020-01-02 00:00", "99.00"),
+    # Refunds whose total is fine, and one part of which is not.
+    e.order_placed("tax-back", _DAY, customer_id="tara", shipping="4.00"),
+    e.order_paid("tax-back", _LATER, "15.90"),
+    e.refund_issued("tax-back", _LATER, [(1, "desk", "5.00")], tax="1.91"),
+    *(
+        event
+        for order, lines in {
+            "line-whole": [(1, "desk", "5.00"), (2, "lamp", "9.00")],
+            "line-amount": [(1, "desk", "5.01")],
+            "line-units": [(1, "desk", "2.00"), (1, "desk", "2.00")],
+            "line-number": [(2, "desk", "4.00")],
+            "line-number-amount": [(2, "desk", "6.00")],
+        }.items()
+        for event in (
+            e.order_placed(order, _DAY, [("desk", 1, "5.00", "0.00", "0.00"), ("lamp", 1, "9.00", "0.00", "0.00")]),
+            e.order_paid(order, _LATER, "14.00"),
+            e.refund_issued(order, _LATER, lines),
+        )
+    ),
+    # All that was paid, back in three parts in another currency; and more than the roundings can make.
+    *(
+        event
+        for order, parts in (("parts-usd", ("3.90", "3.91", "3.98")), ("parts-usd-and-more", ("3.92", "3.93", "4.00")))
+        for event in (
+            e.order_placed(order, _DAY, [("desk", 5, "2.00", "0.00", "1.90")], customer_id="tom"),
+            e.order_paid(order, _LATER),
+            *(
+                o.refund_in("USD", e.refund_issued(order, _LATER, [(1, "desk", part)], refund_id=f"part-{number}"))
+                for number, part in enumerate(parts)
+            ),
+        )
+    ),
     # Orders that were edited: one told anew in another currency, one that was placed on another day by its amendment.
     *_EDITED,
     _told(e.order_amended(_EDITED[0], _LATER, ("desk", 2, "10.00", "0.00", "3.80")), currency="USD"),
@@ -181,6 +266,10 @@ def test_no_test_that_stops_a_build_fails_and_every_contradiction_warns(hostile:
         *("fct_payments_is_in_the_currency_of_its_order", "fct_refunds_is_in_the_currency_of_its_order"),
         *("customers_buy_in_one_currency", "orders_in_a_currency_without_a_rate"),
         *("fct_orders_events_agree", "fct_refund_lines_is_of_a_product_that_was_sold"),
+        *("fct_payments_events_agree", "fct_refunds_events_agree", "fct_sessions_events_agree"),
+        *("fct_marketing_touches_events_agree", "dim_customers_events_agree", "dim_products_events_agree"),
+        *("fct_refund_lines_name_the_line_that_sold_their_product", "fct_refund_lines_stay_within_the_order_line"),
+        "fct_orders_is_paid_what_it_costs",
         *("events_wait_for_their_order", "orders_change_status_as_they_may"),
         "relationships_fct_orders_order_date__date_day__ref_dim_date_",
     }
@@ -197,11 +286,93 @@ def test_what_an_order_contradicts_is_flagged_and_what_it_states_stands(hostile:
 
 
 def test_an_order_of_which_too_much_went_back_says_so_and_its_refunds_count(hostile: Shop) -> None:
-    told = ("in-parts", "part-paid", "posted", "all-back", "too-much", "usd", "nowhere", "told-again")
+    told = ("in-parts", "part-paid", "posted", "all-back", "too-much", "usd", "nowhere", "told-again", "tax-back")
     query = f"select order_id from marts.fct_orders where has_excess_refunds and order_id in {told} order by 1"
-    assert [order for (order,) in hostile.rows(query)] == ["in-parts", "part-paid", "posted", "too-much"]
+    assert [order for (order,) in hostile.rows(query)] == ["in-parts", "part-paid", "posted", "tax-back", "too-much"]
     counted = "select refunded_amount from marts.fct_orders where order_id = 'in-parts'"
     assert hostile.rows(counted) == [(Decimal("14.00"),)]
+
+
+def test_what_the_roundings_of_conversions_make_is_no_excess(hostile: Shop) -> None:
+    query = (
+        "select order_id, refunded_amount > net_amount, has_excess_refunds, conversion_rounding_amount"
+        " from marts.fct_orders where order_id in ('parts-usd', 'parts-usd-and-more', 'paid-twice') order by 1"
+    )
+    # Half a cent of the order and half a cent of the refund, at 0.8481, for each of three.
+    rounding = Decimal("0.02772150")
+    assert hostile.rows(query) == [
+        ("paid-twice", False, False, Decimal(0)),
+        ("parts-usd", True, False, rounding),
+        ("parts-usd-and-more", True, True, rounding),
+    ]
+    query = "select distinct order_id from marts.fct_refund_lines where order_id like 'parts-usd%' and "
+    assert hostile.rows(query + "has_excess_refunds") == [("parts-usd-and-more",)]
+
+
+def test_an_order_that_was_paid_twice_says_so(hostile: Shop) -> None:
+    told = ("paid-twice", "payment-alike", "payment-amount", "part-paid", "usd")
+    query = f"select order_id from marts.fct_orders where has_excess_payments and order_id in {told}"
+    assert hostile.rows(query) == [("paid-twice",)]
+
+
+def test_a_refund_line_says_when_its_line_did_not_sell_as_much(hostile: Shop) -> None:
+    found = hostile.rows(
+        "select order_id, line_number, product_id, has_excess_refunds from marts.fct_refund_lines"
+        " where order_id like 'line-%' group by 1, 2, 3, 4 order by 1, 2"
+    )
+    assert found == [
+        ("line-amount", 1, "desk", True),
+        ("line-number", 2, "desk", False),
+        ("line-number-amount", 2, "desk", True),
+        ("line-units", 1, "desk", True),
+        ("line-whole", 1, "desk", False),
+        ("line-whole", 2, "lamp", False),
+    ]
+
+
+def test_the_product_of_a_refund_line_decides_and_not_its_line_number(hostile: Shop) -> None:
+    """The second line of the order sold a lamp, of no category; the refund of a desk names it."""
+    found = hostile.rows(
+        "select refunds.is_of_named_line, refunds.is_of_sold_product, refunds.category, sales.line_number,"
+        " sales.product_id from marts.fct_refund_lines as refunds"
+        " left join marts.fct_order_lines as sales on refunds.order_line_id = sales.order_line_id"
+        " where refunds.order_id = 'line-number'"
+    )
+    assert found == [(False, True, "office", 1, "desk")]
+    ghost = "select category, order_line_id, is_of_named_line from marts.fct_refund_lines where product_id = 'ghost'"
+    assert set(hostile.rows(ghost)) == {("unknown", None, False)}
+
+
+@pytest.mark.parametrize(
+    ("mart", "key", "told", "contradicting"),
+    [
+        ("fct_refunds", "order_id", "refund-%", ["refund-amount", "refund-lines", "refund-reason"]),
+        ("fct_payments", "order_id", "payment-%", ["payment-amount", "payment-failed", "payment-method"]),
+        ("fct_orders", "order_id", "parcel-%", ["parcel-day"]),
+        ("fct_sessions", "session_id", "session-%", ["session-device"]),
+        ("fct_marketing_touches", "touch_id", "touch-%", ["touch-cost"]),
+        ("dim_customers", "customer_id", "moved-%", ["moved-twice"]),
+        ("dim_products", "product_id", "%-%", ["two-names", "two-prices"]),
+    ],
+)
+def test_what_two_events_tell_differently_says_so(
+    hostile: Shop, mart: str, key: str, told: str, contradicting: list[str]
+) -> None:
+    query = f"select {key} from marts.{mart} where has_contradicting_events and {key} like '{told}' order by 1"
+    assert [name for (name,) in hostile.rows(query)] == contradicting
+
+
+def test_the_first_telling_of_a_refund_stands_and_the_last_of_a_payment(hostile: Shop) -> None:
+    refunds = "select amount, reason from marts.fct_refunds where order_id in ('refund-amount', 'refund-reason')"
+    assert set(hostile.rows(refunds)) == {(Decimal(2), "damaged")}
+    payments = "select order_id, amount, status from marts.fct_payments where order_id like 'payment-%' order by 1"
+    assert hostile.rows(payments) == [
+        ("payment-alike", Decimal("11.90"), "succeeded"),
+        ("payment-amount", Decimal("9.00"), "succeeded"),
+        ("payment-failed", Decimal("11.90"), "failed"),
+        ("payment-method", Decimal("11.90"), "succeeded"),
+        ("payment-recovered", Decimal("11.90"), "succeeded"),
+    ]
 
 
 def test_an_order_that_several_events_tell_differently_says_so_and_the_first_stands(hostile: Shop) -> None:
@@ -216,9 +387,12 @@ def test_an_edited_order_has_one_currency_and_one_day_in_every_mart(hostile: Sho
     for mart, currency in zip(marts, ("currency", "currency", "order_currency", "order_currency"), strict=True):
         query = f"select distinct order_id, {currency} from marts.{mart} where order_id in ('edited', 'moved')"
         assert set(hostile.rows(query)) == {("edited", "USD"), ("moved", "EUR")}, mart
-    days = "select distinct order_date from marts.{} where order_id = 'moved'"
-    with_day = [mart for mart in marts if mart != "fct_refunds"]
-    assert {str(day) for mart in with_day for (day,) in hostile.rows(days.format(mart))} == {"2026-02-20"}
+    # The placing's, whatever the amendment says of it.
+    days = "select distinct {} from marts.{} where order_id = 'moved'"
+    with_day = dict.fromkeys(("fct_orders", "fct_order_lines", "fct_refund_lines", "fct_customer_orders"), "order_date")
+    with_day |= {"fct_order_status_history": "min(transition_date)", "fct_discounts": "order_date"}
+    found = {mart: [str(day) for (day,) in hostile.rows(days.format(day, mart))] for mart, day in with_day.items()}
+    assert found == {mart: ["2026-03-01"] for mart in with_day}
 
 
 def test_a_refund_of_what_an_order_never_sold_counts_for_no_product_and_is_in_the_day(hostile: Shop) -> None:

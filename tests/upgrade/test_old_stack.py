@@ -51,6 +51,7 @@ DEPLOYED: tuple[str, ...] = (
     *("fct_order_lines", "fct_payments", "fct_refunds", "fct_discounts"),
     *("fct_marketing_touches", "dim_product_history"),
     *("fct_orders", "fct_refund_lines", "kpi_day_status", "dim_customers"),
+    *("fct_sessions", "fct_order_status_history", "dim_products"),
 )
 """Marts whose SQL has changed since the stack was made: an upgrade builds them, and what reads them, whole once."""
 
