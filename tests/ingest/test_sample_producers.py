@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from decimal import Decimal
 
-import pytest
-
 from shop_platform.ingest.until_end import ingest_until_end
-from shop_platform.settings import PROJECT_ROOT, Role
+from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
-from tests.support import languages
-
-SAMPLES = PROJECT_ROOT / "docs" / "examples" / "producers"
-
-
-@pytest.fixture(scope="module")
-def producer_in_javascript():
-    return languages.javascript(SAMPLES / "javascript", "producer.mjs")
-
-
-@pytest.fixture(scope="module")
-def producer_in_go():
-    return languages.go(SAMPLES / "go")
-
-
-def run(command, settings):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
-    environment["SHOP_KAFKA_BOOTSTRAP"] = settings.kafka_bootstrap
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+from tests.support.samples import PYTHON, run
 
 
 def assert_that_all_lands(shop, command, prefix):
     for _ in range(2):  # a second order of the same producer has other ids
-        done = run(command, shop.settings)
+        done = run(command, {"SHOP_KAFKA_BOOTSTRAP": shop.settings.kafka_bootstrap})
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(f"acknowledged {prefix}-")
     ingest_until_end(shop.settings)
@@ -53,7 +30,7 @@ def assert_that_all_lands(shop, command, prefix):
 
 
 def test_what_the_python_sample_sends_lands(shop):
-    assert_that_all_lands(shop, [sys.executable, str(SAMPLES / "python" / "producer.py")], "py")
+    assert_that_all_lands(shop, PYTHON, "py")
 
 
 def test_what_the_javascript_sample_sends_lands(shop, producer_in_javascript):

@@ -25,6 +25,7 @@ from shop_platform.settings import load
 from tests.events import producers_page as page
 from tests.kafka.conftest import PASSWORD, RIGHTS_OF_A_PRODUCER
 from tests.support.events import LedgerProducer, page_view
+from tests.support.samples import PYTHON, run
 
 pytestmark = pytest.mark.kafka
 
@@ -267,3 +268,16 @@ def test_the_pages_client_sends_with_the_pages_rights_and_may_do_nothing_else(
         with pytest.raises(KafkaException) as refused:
             future.result(60)
         assert refused.value.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_the_samples_send_over_tls_with_a_login_and_the_pages_rights(
+    secure_kafka, fresh_warehouse, producers_variables, producer_in_javascript, producer_in_go
+):
+    settings = secure_kafka.settings("SCRAM_TLS", fresh_warehouse.settings)
+    ensure_topics(settings)
+    for command in (PYTHON, producer_in_javascript, producer_in_go):
+        sent = run(command, producers_variables)
+        assert sent.returncode == 0, sent.stderr
+        refused = run(command, producers_variables | {"SHOP_KAFKA_SASL_PASSWORD": "another"})
+        assert refused.returncode == 1 and "acknowledged" not in refused.stdout, refused.stderr
+    assert ingest_until_end(settings).by_subject["orders"].landed == 6
