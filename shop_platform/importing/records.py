@@ -65,6 +65,11 @@ def shorten(value: str, length: int = 60) -> str:
     return value if len(value) <= length else value[: length - 1] + "…"
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun: ``1 row``, ``2,000 rows``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 @dataclass(slots=True)
 class Scope:
     """Where a value is looked up: an entity, one of its items (a row, or an object of a list), what was computed."""

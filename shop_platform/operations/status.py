@@ -277,10 +277,13 @@ def _checks(connection: Connection, status: Status) -> None:
         " where not passed and check_name <> %s",
         [names.CHECK_NOT_HALTED],
     )
-    dealt_with = (
-        few_dead_letters(connection) if any(row["check_name"] == names.CHECK_DEAD_LETTERS for row in rows) else ()
-    )
-    rows = [row for row in rows if row["check_name"] != names.CHECK_DEAD_LETTERS or row["asset"] not in dealt_with]
+    letters = {row["severity"] != "error" for row in rows if row["check_name"] == names.CHECK_DEAD_LETTERS}
+    dealt_with = {warns: few_dead_letters(connection, for_warnings=warns) for warns in letters}
+    rows = [
+        row
+        for row in rows
+        if row["check_name"] != names.CHECK_DEAD_LETTERS or row["asset"] not in dealt_with[row["severity"] != "error"]
+    ]
     rows = most_important_first(rows)
     status.failing_checks = [row for row in rows if row["severity"] == "error"]
     status.failed_checks = len(status.failing_checks)

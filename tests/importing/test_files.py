@@ -138,7 +138,7 @@ def test_rows_that_are_no_csv_are_reported_and_the_others_are_read(tmp_path):
     report = dry_run(write_lines(tmp_path / "c.csv", lines), write_map(tmp_path, CUSTOMERS))
     assert [(p.row, p.reason) for p in report.first_problems] == [
         (3, "has 2 fields, the header has 3"),
-        (4, "is no CSV: ',' expected after '\"'"),
+        (4, 'has something behind a closing quotation mark; one within a field is written twice ("")'),
     ]
     assert (report.events.total(), report.failing_entities, report.exit_code) == (2, 2, 1)
 

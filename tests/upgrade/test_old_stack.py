@@ -94,7 +94,7 @@ def upgraded() -> Iterator[Upgraded]:
 
 def _upgrade(stack: OldStack) -> Upgraded:
     settings = stack.settings
-    for role in set(Role) - {Role.BI}:  # which that code did not know
+    for role in set(Role) - {Role.BI, Role.PRODUCER}:  # which that code did not know
         connect(settings, role).close()  # by the passwords that the old code made
     before = {table: _content(settings, table) for table in _KEPT}
     orders = dict(_rows(settings, _ORDERS))
