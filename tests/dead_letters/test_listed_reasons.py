@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from shop_platform.dead_letters.listing import Group, entries, groups
+from shop_platform.dead_letters.listing import Group, entries, groups, mixed
 from shop_platform.dead_letters.render import group_lines, replay_lines
 from shop_platform.dead_letters.reports import ReplayReport
 from shop_platform.dead_letters.selection import select
@@ -14,7 +14,8 @@ from shop_platform.events import words
 from shop_platform.events.sentences import _RULES
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
-from tests.support.events import START
+from tests.dead_letters.wire import broken, query
+from tests.support.events import START, page_view
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,39 @@ def test_one_letter_is_told_as_one():
     assert "1 of them came more than" in told and "1 of them carries an event id" in told
     assert "2 of them carry an event id" in "\n".join(group_lines([replace(group, letters=3, with_id=2)]))
     assert next(replay_lines(ReplayReport(landed=1), dry_run=False)).startswith("1 letter: 1 landed,")
+
+
+def test_letters_with_one_cause_are_one_group_whatever_their_values(settings, wire):
+    for number in range(5):
+        view = page_view(number)
+        wire.send(view | {"subject": f"other_{number}"}, view["id"])
+    bad, _ = broken()
+    wire.send(bad, bad["id"])
+    for place in (0, 12):
+        wire.send(b"x" * place + b"\xff")
+    wire.deliver()
+    first, torn, second = groups(settings, select())
+    assert (first.letters, first.error_class, first.schema_path) == (5, "subject_mismatch", "$.subject")
+    assert first.sentence == "subject is not data.session_id"
+    assert (torn.letters, torn.sentence) == (2, "invalid UTF-8")
+    assert (second.letters, second.event_type, second.example) == (1, "shop.web.page_viewed.v1", 6)
+    assert first.first_seen <= first.last_seen
+
+
+def test_an_order_among_the_garbage_of_a_burst_is_shown_apart_and_the_example_is_garbage(settings, wire):
+    wire.send(b"a real order, torn", "0190a0b0-0000-7000-8000-000000000001")
+    for number in range(9):
+        wire.send(b"garbage %d" % number, header=False)
+    wire.deliver()
+    (group,) = groups(settings, select(error_class="not_json"))
+    assert (group.letters, group.with_id, group.earlier, mixed([group])) == (10, 1, 0, True)
+    query(
+        settings,
+        "update ops.dead_letters set received_at = received_at - interval '1 hour' where dead_letter_id = 1"
+        " returning 1",
+    )
+    (group,) = groups(settings, select(error_class="not_json"))
+    assert (group.earlier, group.example) == (1, 5)
+    assert "1 of them came more than ten minutes before" in "\n".join(group_lines([group]))
+    assert len(entries(settings, select(until="30m"), 0)) == 1 and len(entries(settings, select(since="30m"), 0)) == 9
+    assert not mixed(groups(settings, select(since="30m")))
