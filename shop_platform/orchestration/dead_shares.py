@@ -51,7 +51,7 @@ group by source, event_type
 
 
 @dataclass(frozen=True)
-class Producer:
+class ProducerShare:
     """What one source sends of one type: how many landed or wait. ``source`` is ``None`` where nobody can read it."""
 
     source: str | None
@@ -80,7 +80,7 @@ class Waiting:
 
     messages: int = 0
     dead: int = 0
-    producers: tuple[Producer, ...] = ()
+    producers: tuple[ProducerShare, ...] = ()
 
     @property
     def share(self) -> float:
@@ -115,7 +115,7 @@ def _rows(connection: psycopg.Connection[Any], topic: str, since: str) -> list[t
     return connection.execute(query, {"topic": topic, "since": since, "most": _MOST_EVENTS}).fetchall()
 
 
-def too_many(rows: Iterable[tuple[Any, ...]]) -> list[Producer]:
+def too_many(rows: Iterable[tuple[Any, ...]]) -> list[ProducerShare]:
     """Return the producers of whose messages too many wait, of (source, type, dead, landed); the worst first (pure)."""
     dead, landed = Counter[tuple[str | None, str]](), Counter[tuple[str | None, str]]()
     for source, event_type, waits, arrived in rows:
@@ -123,7 +123,7 @@ def too_many(rows: Iterable[tuple[Any, ...]]) -> list[Producer]:
         landed[source, event_type] += arrived
         if source is not None:  # whose source nobody can read is compared with all that landed of the type
             landed[None, event_type] += arrived
-    found = [Producer(*key, landed[key] + count, count) for key, count in dead.items()]
+    found = [ProducerShare(*key, landed[key] + count, count) for key, count in dead.items()]
     return sorted(
         (each for each in found if each.dead >= names.DEAD_LETTERS_FEW and each.share >= names.DEAD_SHARE_OF_TYPE_WARN),
         key=lambda each: (-each.share, -each.dead, each.event_type, each.source or ""),

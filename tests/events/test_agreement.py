@@ -82,7 +82,7 @@ def test_a_time_is_taken_or_refused_by_both(time):
     found = outcome(page_view(1) | {"time": time}, "shop.web")
     if found is not None:
         assert found[:2] == (ErrorClass.ENVELOPE_INVALID, "$.time")
-        assert "RFC-3339" in found[2] and "'2026-03-31T09:30:00+02:00'" in found[2]
+        assert "RFC-3339" in found[2] and "`2026-03-31T09:30:00+02:00`" in found[2]
 
 
 @pytest.mark.parametrize(

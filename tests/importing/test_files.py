@@ -149,7 +149,9 @@ def test_lines_that_are_no_json_objects_are_reported(tmp_path):
     file.write_bytes("\n".join([good, "{", "", "[1]", good.replace("c1", "c2")]).encode() + b'\n{"at": "\xff"}\n')
     report = dry_run(file, write_map(tmp_path, CUSTOMERS))
     assert [p.row for p in report.first_problems] == [2, 4, 6]
-    assert all(p.reason.startswith("is no JSON object") for p in report.first_problems)
+    ends, is_a_list, is_no_text = (p.reason for p in report.first_problems)
+    assert ends.startswith("is not a JSON document: it ends too early")
+    assert (is_a_list, is_no_text) == ("is a list, not an object: {...}", "is not written in UTF-8")
     assert report.events.total() == 2
 
 

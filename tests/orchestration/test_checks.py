@@ -14,7 +14,7 @@ from shop_platform.dead_letters.selection import select
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.orchestration import names
 from shop_platform.orchestration.batches import SubjectState, subject_states
-from shop_platform.orchestration.dead_shares import Producer, Waiting, too_many, waiting
+from shop_platform.orchestration.dead_shares import ProducerShare, Waiting, too_many, waiting
 from shop_platform.orchestration.defs.ingestion.checks import (
     judge_dead_letters,
     judge_event_age,
@@ -86,7 +86,7 @@ def test_producers_are_told_apart_in_the_warehouse_and_only_what_waits_counts(sh
     ingest_until_end(shop.settings)
     with connect(shop.settings, Role.ORCHESTRATOR) as connection:
         waits = waiting(connection)["web"]
-    assert waits == Waiting(42, 10, (Producer("/shop/app", "shop.web.page_viewed.v1", 12, 10),)) and waits.calls
+    assert waits == Waiting(42, 10, (ProducerShare("/shop/app", "shop.web.page_viewed.v1", 12, 10),)) and waits.calls
     discard(shop.settings, select(source="/shop/app", ids=[1]), actor="ada", because="a client's bug")
     with connect(shop.settings, Role.ORCHESTRATOR) as connection:
         assert waiting(connection)["web"] == Waiting(42, 9), "nine are too few to be judged"
