@@ -79,7 +79,8 @@ select
     dead_letter_id,
     received_at,
     source,
-    event_type,
+    -- Somebody may have put a person where the type belongs.
+    case when event_type ~ '^[a-z0-9_]+([.][a-z0-9_]+)*$' then event_type end as event_type,
     topic,
     partition,
     "offset",
