@@ -41,10 +41,11 @@ class Role(StrEnum):
     DASHBOARD = "dashboard"
     GRAFANA = "grafana"
     BI = "bi"
+    PRODUCER = "producer"
 
 
 # Nothing of the platform logs in as these: an installation that has set no password for one goes on without it.
-OPTIONAL_ROLES = frozenset({Role.BI})
+OPTIONAL_ROLES = frozenset({Role.BI, Role.PRODUCER})
 
 
 def _dev_password(role: Role) -> SecretStr:
@@ -82,6 +83,7 @@ class Settings(KafkaSettings):
     pg_dashboard_password: SecretStr = _dev_password(Role.DASHBOARD)
     pg_grafana_password: SecretStr = _dev_password(Role.GRAFANA)
     pg_bi_password: SecretStr = _dev_password(Role.BI)
+    pg_producer_password: SecretStr = _dev_password(Role.PRODUCER)
     pg_sslmode: str = "prefer"
 
     shop_tz: str = "Europe/Berlin"

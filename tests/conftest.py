@@ -29,6 +29,7 @@ from tests.support.databases import new_warehouse as _new_warehouse
 from tests.support.lanes import FAST, SLOW, SLOW_MARK, lane_of, left_out_by, no_servers
 from tests.support.ports import claim
 from tests.support.real_kafka import remove_topics
+from tests.support.samples import producer_in_go, producer_in_javascript  # noqa: F401
 from tests.support.suites import SUITES, SuiteSummary, required
 
 # Fixtures of a whole stack, and the group of tests that have it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shop_platform.dead_letters.feed_cli import feed
 from shop_platform.dead_letters.terminal import By, Json, actor, load_settings, print_json, print_lines
 from shop_platform.errors import ShopError
 
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     from shop_platform.dead_letters.selection import Selection
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app.command()(feed)
 
 _Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Ids of dead letters.", show_default=False)]
 _Topic = Annotated[str | None, typer.Option(help="Only of this topic (shop.web or web).")]
 _Class = Annotated[str | None, typer.Option("--class", help="Only of this error class, such as data_invalid.")]
 _Type = Annotated[str | None, typer.Option("--type", help="Only of this event type.")]
 _Path = Annotated[str | None, typer.Option("--path", help="Only with the fault at this place, such as $.data.page.")]
+_Source = Annotated[str | None, typer.Option(help="Only from this source; - for those that name none.")]
 _Since = Annotated[
     str | None, typer.Option(help="Only received since: 2026-11-22T10:00:00Z, or 30m, 24h, 7d before now.")
 ]
@@ -35,6 +38,7 @@ def list_(
     class_: _Class = None,
     type_: _Type = None,
     path: _Path = None,
+    source: _Source = None,
     since: _Since = None,
     until: _Until = None,
     status: Annotated[
@@ -50,7 +54,14 @@ def list_(
     from shop_platform.dead_letters.selection import select
 
     chosen = select(
-        topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until, status=status
+        topic=topic,
+        error_class=class_,
+        event_type=type_,
+        schema_path=path,
+        source=source,
+        since=since,
+        until=until,
+        status=status,
     )
     found: list[Any]
     if each:
@@ -110,6 +121,7 @@ def fix(
     class_: _Class = None,
     type_: _Type = None,
     path: _Path = None,
+    source: _Source = None,
     since: _Since = None,
     until: _Until = None,
     by: By = "",
@@ -126,7 +138,14 @@ def fix(
     from shop_platform.dead_letters.selection import select
 
     chosen = select(
-        ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until
+        ids=ids or (),
+        topic=topic,
+        error_class=class_,
+        event_type=type_,
+        schema_path=path,
+        source=source,
+        since=since,
+        until=until,
     )
     edited = bool(set_ or unset or give_id)
     if (value is None) != edited:
@@ -166,6 +185,7 @@ def replay(
     class_: _Class = None,
     type_: _Type = None,
     path: _Path = None,
+    source: _Source = None,
     since: _Since = None,
     until: _Until = None,
     by: By = "",
@@ -181,7 +201,14 @@ def replay(
     from shop_platform.dead_letters.selection import select
 
     chosen = select(
-        ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until
+        ids=ids or (),
+        topic=topic,
+        error_class=class_,
+        event_type=type_,
+        schema_path=path,
+        source=source,
+        since=since,
+        until=until,
     )
 
     def progress(done: int) -> None:
@@ -208,6 +235,7 @@ def discard(
     class_: _Class = None,
     type_: _Type = None,
     path: _Path = None,
+    source: _Source = None,
     since: _Since = None,
     until: _Until = None,
     by: By = "",
@@ -225,7 +253,14 @@ def discard(
     from shop_platform.dead_letters.selection import select
 
     chosen = select(
-        ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until
+        ids=ids or (),
+        topic=topic,
+        error_class=class_,
+        event_type=type_,
+        schema_path=path,
+        source=source,
+        since=since,
+        until=until,
     )
     if not (dry_run or yes or chosen.ids or chosen.is_everything or not because.strip()):
         _look_first(chosen, "discard", quiet=json_)
@@ -263,6 +298,7 @@ def reopen(
     class_: _Class = None,
     type_: _Type = None,
     path: _Path = None,
+    source: _Source = None,
     since: _Since = None,
     until: _Until = None,
     because: Annotated[str, typer.Option(help="Why; kept for good.", show_default=False)] = "",
@@ -276,7 +312,14 @@ def reopen(
     from shop_platform.dead_letters.selection import select
 
     chosen = select(
-        ids=ids or (), topic=topic, error_class=class_, event_type=type_, schema_path=path, since=since, until=until
+        ids=ids or (),
+        topic=topic,
+        error_class=class_,
+        event_type=type_,
+        schema_path=path,
+        source=source,
+        since=since,
+        until=until,
     )
     report = carry_out(load_settings(), chosen, actor=actor(by), because=because, dry_run=dry_run)
     if json_:

@@ -134,14 +134,19 @@ def read_path(text: str) -> tuple[str | int, ...]:
 
 
 def set_value(node: Any, path: tuple[str | int, ...], value: Any) -> bool:
-    """Put ``value`` at ``path``, adding the last name if it is missing; return whether the place was found."""
+    """Put ``value`` at ``path``, adding the last name if it is missing; return whether the place was found.
+
+    A name that stands twice stands once afterwards: whoever sets it has said which one holds.
+    """
     for holder in _holders(node, path[:-1]):
         last = path[-1]
         if isinstance(holder, Pairs) and isinstance(last, str):
             places = [number for number, (name, _) in enumerate(holder) if name == last]
-            for number in places:
-                holder[number] = (last, value)
-            if not places:
+            for number in reversed(places[1:]):
+                del holder[number]
+            if places:
+                holder[places[0]] = (last, value)
+            else:
                 holder.append((last, value))
             return True
         if _has(holder, last):

@@ -12,7 +12,7 @@ from shop_platform.dead_letters.audit import Action, record
 from shop_platform.dead_letters.edits import Edits
 from shop_platform.dead_letters.letters import WAITING, Letter
 from shop_platform.dead_letters.pages import PAGE_LETTERS, demand, desk, in_pages
-from shop_platform.dead_letters.reports import MOST_EXAMPLES, Example, FixReport
+from shop_platform.dead_letters.reports import MOST_EXAMPLES, Example, FixReport, advice
 from shop_platform.dead_letters.selection import Selection
 from shop_platform.dead_letters.settle import landed_hours
 from shop_platform.dead_letters.verdict import judge
@@ -125,7 +125,7 @@ def _raise(_: Letter, violation: ContractViolation) -> None:
 
 
 def _refusal(letter: Letter, violation: ContractViolation) -> ShopError:
-    hint = "Nothing was stored. Mend this place too, and try again."
+    hint = f"Nothing was stored. {advice(violation)}"
     if violation.path == "$.id" and letter.event_id is not None:
         hint = (
             f"Nothing was stored. Give it the id '{letter.event_id}': under another one the event would count as"

@@ -62,6 +62,7 @@ class Entry:
     partition: int
     offset: int
     event_type: str | None
+    source: str | None
     schema_path: str | None
     sentence: str
     event_id: uuid.UUID | None
@@ -98,7 +99,11 @@ select
     min(c.topic) as topic,
     min(c.event_type) as event_type,
     min(c.schema_path) as schema_path,
-    min(c.error_sentence) as sentence,
+    -- Letters are told apart by the masked sentence; a person reads the one of the example, in words.
+    (
+        select ops.reason_in_words(e.error_class, e.error) from ops.dead_letters as e
+        where e.dead_letter_id = m.dead_letter_id
+    ) as sentence,
     min(c.received_at) as first_seen,
     max(c.received_at) as last_seen,
     count(*) filter (where c.received_at < m.received_at - interval '10 minutes') as earlier,
@@ -137,7 +142,8 @@ def entries(settings: Settings, selection: Selection, limit: int) -> list[Entry]
     condition, parameters = selection.condition()
     query = sql.SQL(
         'select dead_letter_id as id, status, outcome, error_class, topic, partition, "offset", event_type,'
-        " schema_path, error_sentence as sentence, event_id, received_at from ops.dead_letters where {}"
+        " source, schema_path, ops.reason_in_words(error_class, error) as sentence, event_id, received_at"
+        " from ops.dead_letters where {}"
         " order by dead_letter_id limit nullif(%(limit)s, 0)"
     ).format(condition)
     with desk(settings) as connection, connection.cursor(row_factory=class_row(Entry)) as cursor:
@@ -180,7 +186,7 @@ def details(settings: Settings, letter_id: int) -> Details:
         with connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(
                 'select dead_letter_id as id, status, outcome, topic, topic_id, incarnation, partition, "offset",'
-                " event_id::text, event_type, event_time::text, message_time::text, received_at::text,"
+                " event_id::text, event_type, source, event_time::text, message_time::text, received_at::text,"
                 " erased_at::text, error_class, error, schema_path, headers, message_key, message_value, fixed_value"
                 " from ops.dead_letters"
                 " where dead_letter_id = %s",

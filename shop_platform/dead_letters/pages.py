@@ -30,7 +30,7 @@ def desk(settings: Settings) -> Iterator[Connection]:
         prepare(connection)
         try:
             yield connection
-        except (errors.UndefinedTable, errors.UndefinedColumn) as error:
+        except (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction) as error:
             raise ShopError(
                 f"The warehouse has no dead-letter desk yet: {_reason(error)}", "Run `shop migrate`."
             ) from error

@@ -67,8 +67,8 @@ def detail_lines(letter: Details) -> Iterator[str]:
         f" (topic id {columns['topic_id']}, incarnation {columns['incarnation']})"
     )
     yield (
-        f"event         {one_line(columns['event_type'])}, id {columns['event_id'] or '-'},"
-        f" time {columns['event_time'] or '-'}"
+        f"event         {one_line(columns['event_type'])} from {one_line(columns['source'])},"
+        f" id {columns['event_id'] or '-'}, time {columns['event_time'] or '-'}"
     )
     yield f"received      {columns['received_at']}, sent {columns['message_time'] or '-'}"
     if columns["erased_at"]:
@@ -150,7 +150,10 @@ def fix_lines(report: FixReport, *, dry_run: bool) -> Iterator[str]:
         f" {report.still_invalid:,} still invalid, {report.no_document:,} without such a place or no JSON object"
     )
     for (error_class, path), count in report.reasons.most_common():
-        yield f"{count:>9,}  {error_class}  {one_line(path)}  (for example {report.problems[error_class, path]})"
+        problem = report.problems[error_class, path]
+        yield f"{count:>9,}  {error_class}  {one_line(path)}  (for example {problem.letter_id})"
+        yield f"           {shortened(one_line(problem.sentence), '--json')}"
+        yield f"           {problem.advice}"
     if report.fixed and not dry_run:
         yield "Nothing has landed yet: `shop dead-letters replay` does that."
 

@@ -9,6 +9,7 @@ from typing import Any
 from shop_platform.dead_letters.letters import Letter
 from shop_platform.dead_letters.settle import Outcomes
 from shop_platform.events.decode import ContractViolation
+from shop_platform.events.strict import TWICE
 
 Reason = tuple[str, str, str]
 """Error class, event type, place in the document."""
@@ -71,9 +72,18 @@ class Example:
     after: bytes
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Why the new value of one letter is no valid event either; ``advice``: what mends it."""
+
+    letter_id: int
+    sentence: str
+    advice: str
+
+
 @dataclass
 class FixReport:
-    """What a fix did.
+    """What a fix did. ``problems`` holds one of each reason.
 
     ``unchanged`` letters have that value already; ``no_document`` ones are no JSON object, or lack the place.
     """
@@ -83,7 +93,7 @@ class FixReport:
     no_document: int = 0
     still_invalid: int = 0
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    problems: dict[tuple[str, str], int] = field(default_factory=dict)
+    problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
 
     def refuse(self, letter: Letter, violation: ContractViolation) -> None:
@@ -91,7 +101,7 @@ class FixReport:
         self.still_invalid += 1
         reason = (violation.error_class.value, violation.path or "$")
         self.reasons[reason] += 1
-        self.problems.setdefault(reason, letter.id)
+        self.problems.setdefault(reason, Problem(letter.id, str(violation), advice(violation)))
 
     def add(self, other: FixReport) -> None:
         """Count one page."""
@@ -100,8 +110,7 @@ class FixReport:
         self.no_document += other.no_document
         self.still_invalid += other.still_invalid
         self.reasons += other.reasons
-        for reason, letter_id in other.problems.items():
-            self.problems.setdefault(reason, letter_id)
+        self.problems = other.problems | self.problems
         self.examples = (self.examples + other.examples)[:MOST_EXAMPLES]
 
     def as_dict(self) -> dict[str, Any]:
@@ -116,8 +125,19 @@ class FixReport:
                     "error_class": error_class,
                     "schema_path": path,
                     "letters": count,
-                    "example": self.problems[error_class, path],
+                    "example": self.problems[error_class, path].letter_id,
+                    "reason": self.problems[error_class, path].sentence,
                 }
                 for (error_class, path), count in self.reasons.most_common()
             ],
         }
+
+
+def advice(violation: ContractViolation) -> str:
+    """Return how a corrected value that was refused can be mended."""
+    if TWICE in str(violation):
+        return (
+            f"Say which one holds: --set '{violation.path or '$'}=...' leaves one of them; or give the whole document"
+            " with --value FILE."
+        )
+    return "Mend this place too, and try again."

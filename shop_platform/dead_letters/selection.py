@@ -17,6 +17,8 @@ from shop_platform.events.registry import TOPIC_BY_NAME, TOPICS
 
 STATUSES = ("open", "fixed", "replayed", "discarded", "retracted")
 _ANY = "all"
+NOBODY = "-"
+"""As lists write a source or a type that nobody can read."""
 _AGO = re.compile(r"^(\d{1,6})([mhd])$")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -31,13 +33,14 @@ class Selection:
     error_class: str | None = None
     event_type: str | None = None
     schema_path: str | None = None
+    source: str | None = None
     since: dt.datetime | None = None
     until: dt.datetime | None = None
 
     @property
     def is_everything(self) -> bool:
         """Whether nothing but the status restricts it."""
-        parts = (self.topic, self.error_class, self.event_type, self.schema_path, self.since, self.until)
+        parts = (self.topic, self.error_class, self.event_type, self.schema_path, self.source, self.since, self.until)
         return not self.ids and all(part is None for part in parts)
 
     def condition(self) -> tuple[sql.Composed, dict[str, Any]]:
@@ -56,9 +59,11 @@ class Selection:
         if self.until is not None:
             parts.append(sql.SQL("received_at < %(until)s"))
             parameters["until"] = self.until
-        for column in ("topic", "error_class", "event_type", "schema_path"):
+        for column in ("topic", "error_class", "event_type", "schema_path", "source"):
             value = getattr(self, column)
-            if value is not None:
+            if value == NOBODY and column in {"event_type", "source"}:
+                parts.append(sql.SQL("{} is null").format(sql.Identifier(column)))
+            elif value is not None:
                 parts.append(sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(column)))
                 parameters[column] = value
         return sql.SQL(" and ").join(parts), parameters
@@ -71,6 +76,7 @@ def select(
     error_class: str | None = None,
     event_type: str | None = None,
     schema_path: str | None = None,
+    source: str | None = None,
     since: str | None = None,
     until: str | None = None,
     status: str | None = None,
@@ -95,6 +101,7 @@ def select(
         error_class,
         event_type,
         schema_path,
+        source,
         moment(since, now),
         moment(until, now),
     )

@@ -42,8 +42,9 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def print_json(document: Any) -> None:
     """Print one JSON document; times as ISO 8601, other unknown values as text."""
-    sys.stdout.write(json.dumps(document, indent=2, default=_plain) + "\n")
+    sys.stdout.write(json.dumps(document, indent=2, default=plain) + "\n")
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Return a value that JSON does not know as text: times as ISO 8601."""
     return str(value.isoformat() if hasattr(value, "isoformat") else value)

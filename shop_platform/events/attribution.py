@@ -9,29 +9,39 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from shop_platform.events.envelope import MAX_ID, NIL_ID, UtcTime
+from shop_platform.events.envelope import MAX_ID, NIL_ID, SourceUri, UtcTime
+from shop_platform.events.registry import EVENT_TYPES
+from shop_platform.events.urls import source_path
 
 _T = TypeVar("_T")
 
 ID_HEADER = "ce_id"
 TIME_HEADER = "ce_time"
+_SOURCE_HEADER = "ce_source"
+_TYPE_HEADER = "ce_type"
+_NAMED = frozenset({ID_HEADER, TIME_HEADER, _SOURCE_HEADER, _TYPE_HEADER})
 
 
 class Attribution(NamedTuple):
-    """What can be said of a message that is no event: whose it was and when, if either can be read."""
+    """What can be said of a message that is no event: whose it was and when, from where and of which known type.
+
+    Each is ``None`` where it cannot be read.
+    """
 
     event_id: str | None
     event_time: dt.datetime | None
+    source: str | None = None
+    event_type: str | None = None
 
 
 def attribute(value: bytes | None, headers: list[tuple[str, bytes | None]] | None) -> Attribution:
-    """Return id and event time of a message that could not be decoded, from its headers or else its body.
+    """Return what can be told of a message that could not be decoded, from its headers or else its body.
 
     An id that names nothing (:data:`NIL_ID`) is none: many messages would be known by it.
     """
     named: dict[str, bytes | None] = {}
     for name, content in headers or []:
-        if name in {ID_HEADER, TIME_HEADER}:
+        if name in _NAMED:
             # Two that contradict each other attribute nothing.
             named[name] = content if named.get(name, content) == content else b""
     body: dict[str, object] = {}
@@ -41,7 +51,10 @@ def attribute(value: bytes | None, headers: list[tuple[str, bytes | None]] | Non
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         pass
     return Attribution(
-        _first(_as_id, named.get(ID_HEADER), body.get("id")), _first(_as_time, named.get(TIME_HEADER), body.get("time"))
+        _first(_as_id, named.get(ID_HEADER), body.get("id")),
+        _first(_as_time, named.get(TIME_HEADER), body.get("time")),
+        _first(_as_source, named.get(_SOURCE_HEADER), body.get("source")),
+        _first(_as_type, named.get(_TYPE_HEADER), body.get("type")),
     )
 
 
@@ -61,6 +74,16 @@ def _as_id(text: str) -> str:
     if identifier in {NIL_ID, MAX_ID}:
         raise ValueError("names nothing")
     return str(identifier)
+
+
+def _as_source(text: str) -> str:
+    return source_path(msgspec.convert(text, SourceUri))
+
+
+def _as_type(text: str) -> str:
+    if text not in EVENT_TYPES:
+        raise ValueError("is a word of the message's own")
+    return text
 
 
 def _as_time(text: str) -> dt.datetime:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shop_platform.events.consistency import Fault, contradiction_of
-from shop_platform.events.envelope import JSON_TYPE, MAX_ID, MAX_MESSAGE_BYTES, NIL_ID, Envelope, Event, decode_fields
+from shop_platform.events.envelope import JSON_TYPE, MAX_ID, MAX_MESSAGE_BYTES, NIL_ID, Envelope, Event
+from shop_platform.events.extensions import Extensions, names_if_once
 from shop_platform.events.faults import ContractViolation, ErrorClass
 from shop_platform.events.modes import (
     BATCH_SENTENCE,
@@ -32,7 +33,7 @@ from shop_platform.events.strict import (
     refuse_no_json,
     refuse_what_stands_twice,
 )
-from shop_platform.events.twice import Quotes, has_each_name_once, quotes_of
+from shop_platform.events.twice import Quotes, quotes_of
 from shop_platform.events.types import OrderAmended
 from shop_platform.events.vocabulary import Payload
 
@@ -53,7 +54,6 @@ _MAX_SOURCES = 1000
 _QUOTE = ord('"')
 # Of the envelope: two around each name, two around each value but `data`.
 _QUOTES = quotes_of(Envelope).always
-_ATTRIBUTES = frozenset(Envelope.__struct_fields__)
 
 
 class _Reader(NamedTuple):
@@ -100,6 +100,7 @@ class Contract:
             for topic in topics
         }
         self._sources: set[str] = set()
+        self._extensions = Extensions()
         self._newest: dict[str, int] = {}
         for name in self._topic_of:
             if match := _FAMILY.match(name):
@@ -151,7 +152,7 @@ class Contract:
             for name, reader in self._readers.get(topic, _NO_READERS).items()
             if reader.quick
         }
-        sources = self._sources
+        sources, are_all = self._sources, self._extensions.are_all
         earliest, latest = self._earliest, self._latest()
 
         def decode(value: bytes | None) -> Event:
@@ -171,13 +172,13 @@ class Contract:
                             and 0 < event.id.int < _HIGHEST_ID
                             and earliest <= event.time <= latest
                             and (
-                                value.count(_QUOTE)
-                                == (
+                                not (
+                                    more := value.count(_QUOTE)
+                                    - (quotes if further is None else quotes + further(data))
                                     # The decoder puts this very text where the field is left out.
-                                    least := (quotes if further is None else quotes + further(data))
-                                    + (0 if event.datacontenttype is JSON_TYPE else 4)
+                                    - (0 if event.datacontenttype is JSON_TYPE else 4)
                                 )
-                                or _has_each_name_once(value, least)
+                                or are_all(value, event.source, more)
                             )
                         ):
                             if b"\\" in value:  # one character is looked for many times faster than two
@@ -213,7 +214,8 @@ class Contract:
         payload = read_data(reader.decode, reader.payload, envelope, value)
         least = _QUOTES + reader.quotes.always + (0 if envelope.datacontenttype is JSON_TYPE else 4)
         least += 0 if reader.quotes.further is None else reader.quotes.further(payload)
-        if not _has_each_name_once(value, least):
+        marks = value.count(_QUOTE) - least
+        if marks and names_if_once(value, marks) is None:
             refuse_what_stands_twice(value, name)
         about = getattr(payload, reader.subject_field)
         if about != envelope.subject:
@@ -278,27 +280,6 @@ class Contract:
         return ContractViolation(
             ErrorClass.UNKNOWN_TYPE, f"type {quote(name)} is not in the contract", "$.type", name[:200]
         )
-
-
-def _has_each_name_once(value: bytes, least: int) -> bool:
-    """Tell whether each name stands once in an event, and its data once; in doubt it says no.
-
-    ``least`` quotation marks come with the fields of the contract that it has. Further attributes are common.
-    """
-    marks = value.count(_QUOTE)
-    if marks == least:
-        return True
-    members = decode_fields(value)
-    further = [bytes(members[name]) for name in members.keys() - _ATTRIBUTES]
-    if "data_base64" not in members and not any(map(_is_nested, further)):
-        if marks == least + sum(2 + each.count(_QUOTE) for each in further):
-            return True
-        return has_each_name_once(value)
-    return False
-
-
-def _is_nested(value: bytes) -> bool:
-    return value[:1] in {b"{", b"["}
 
 
 _NO_READERS: dict[str, _Reader] = {}

@@ -10,7 +10,7 @@ _BYTE = re.compile(r"(?:JSON is malformed: )?(.+?) \(byte (\d+)\)")
 _NUMBER = re.compile(r"-?(?:NaN|Infinity|nan|inf|Inf)\b")
 _NAME_BEFORE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*-?$')
 # The first half of a pair without the second one.
-_HALF_A_PAIR = re.compile(rb"\\\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\\\u[dD][c-fC-F])")
+_HALF_A_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
 _AROUND = 20
 
 # The decoder's words, and ours. Others are told as they come.

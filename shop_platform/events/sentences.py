@@ -36,12 +36,12 @@ _RULES: dict[object, str] = {
     vocabulary.Code: "a word in snake_case: small letters, digits and _, a letter first, at most 64 characters",
     envelope.SourceUri: "a URI reference of at most 255 characters that names the system, without spaces",
     envelope.JsonMediaType: "application/json, with or without parameters",
-    envelope.EventId: "a UUID such as '0190b5e0-7c3a-7e4b-8f1d-2a3b4c5d6e7f', without braces and without `urn:uuid:`",
+    envelope.EventId: "a UUID such as `0190b5e0-7c3a-7e4b-8f1d-2a3b4c5d6e7f`, without braces and without `urn:uuid:`",
     envelope.EventTime: (
         "a time that exists, with seconds and the offset from UTC, as RFC-3339 writes it:"
-        " '2026-03-31T09:30:00+02:00' or '2026-03-31T07:30:00Z'"
+        " `2026-03-31T09:30:00+02:00` or `2026-03-31T07:30:00Z`"
     ),
-    vocabulary.Day: "a date that exists, written year-month-day, such as '2026-03-31'",
+    vocabulary.Day: "a date that exists, written year-month-day, such as `2026-03-31`",
     bool: "true or false",
     str: "a text",
 }
@@ -123,6 +123,8 @@ def _found(found: object, hint: Any, *, private: bool) -> str:  # noqa: PLR0911 
     if isinstance(found, dict):
         return "is an object"
     if isinstance(found, list):
+        if not found:
+            return "is an empty list"
         return f"is a list of {len(found)} entries" if len(found) != 1 else "is a list of one entry"
     if isinstance(found, Number):
         return "is a number" if private else f"is the number {quote(found)}"

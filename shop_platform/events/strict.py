@@ -20,6 +20,9 @@ from shop_platform.events.vocabulary import Payload
 _PATH = re.compile(r" - at `(.+)`$")
 # An odd number of backslashes before u0000; two of them are a backslash itself.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+TWICE = "stands twice in its object"
+"""How a reason says that a name is told twice: `shop dead-letters fix` advises by it."""
+
 _BASE64 = b'"data_base64"'
 _Read = TypeVar("_Read")
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
@@ -129,7 +132,7 @@ def refuse_what_stands_twice(value: bytes, event_type: str) -> None:
         in_data = name.startswith("data.")
         raise ContractViolation(
             ErrorClass.DATA_INVALID if in_data else ErrorClass.ENVELOPE_INVALID,
-            f"`{name.removeprefix('data.')}` stands twice in its object; tell it once, nobody knows which one holds",
+            f"`{name.removeprefix('data.')}` {TWICE}; tell it once, nobody knows which one holds",
             f"$.{name}",
             event_type,
         )

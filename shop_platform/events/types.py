@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated
 
 import msgspec
@@ -20,6 +19,7 @@ from shop_platform.events.vocabulary import (
     Payload,
     Quantity,
     Text,
+    Time,
 )
 
 
@@ -231,7 +231,7 @@ class OrderAmended(Estimable, frozen=True):
     """
 
     order_id: Identifier
-    placed_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    placed_at: Time
     customer_id: Identifier
     channel: Code
     device: Code

@@ -13,7 +13,9 @@ import msgspec
 from shop_platform.errors import ShopError
 from shop_platform.events.decode import Contract, ContractViolation, ErrorClass
 from shop_platform.events.envelope import content_of
+from shop_platform.events.extensions import extensions_of
 from shop_platform.events.malformed import why_no_json
+from shop_platform.events.places import quote
 from shop_platform.events.registry import TOPIC_OF_TYPE
 
 _ANY_TOPIC = next(iter(TOPIC_OF_TYPE.values())).name
@@ -31,12 +33,16 @@ class Found(NamedTuple):
 
 @dataclass
 class Judgement:
-    """What a file holds: how many events by type, how many repeat an earlier one, and what is wrong."""
+    """What a file holds: how many events by type, how many repeat an earlier one, and what is wrong.
+
+    ``not_kept`` counts the right events by the extension attributes that they have: the platform drops these.
+    """
 
     events: int = 0
     repeated: int = 0
     types: Counter[str] = field(default_factory=Counter)
     wrong: list[Found] = field(default_factory=list)
+    not_kept: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for ``--json``."""
@@ -45,6 +51,7 @@ class Judgement:
             "right": self.events - len(self.wrong),
             "repeated": self.repeated,
             "types": dict(sorted(self.types.items())),
+            "not_kept": dict(sorted(self.not_kept.items())),
             "wrong": [each._asdict() | {"error_class": each.error_class.value} for each in self.wrong],
         }
 
@@ -55,6 +62,8 @@ class Judgement:
             yield f"{each.place}: {where}"
             yield f"  {each.reason}"
         repeated = f", {self.repeated:,} of them repeat an earlier one" if self.repeated else ""
+        for name, count in sorted(self.not_kept.items()):
+            yield f"note: {quote(name)} of {count:,} right event{'' if count == 1 else 's'} is accepted and not kept"
         yield f"{self.events:,} event{'' if self.events == 1 else 's'}, {len(self.wrong):,} wrong{repeated}"
 
 
@@ -73,6 +82,7 @@ def judge(contract: Contract, text: bytes, topic: str | None = None) -> Judgemen
             result.wrong.append(found)
             continue
         result.types[event.type] += 1
+        result.not_kept.update(extensions_of(value))
         content = content_of(event, msgspec.json.decode(event.data))
         earlier = first.setdefault(event.id, (place, content))
         if earlier[0] == place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
@@ -109,8 +110,17 @@ def _build(plan: Plan, entity: Entity, contract: Contract) -> Built:
         built.events = [event for event in made if event]
         built.ordered_at = next((draft.time for draft in drafts if draft.rule.type == PLACED), None)
     if problems:
-        built.events = []
+        built.events, built.problems = [], _told_once(problems)
     return built
+
+
+def _told_once(problems: list[Problem]) -> list[Problem]:
+    """Return the problems without those that another event of the record has with the same value."""
+    first: dict[object, Problem] = {}
+    for each in problems:
+        at = (each.row, each.column, each.value, each.reason) if each.column else each
+        first.setdefault(at, each)
+    return list(first.values())
 
 
 def _subject(plan: Plan, entity: Entity) -> str | None:
@@ -207,7 +217,7 @@ def _event(
     try:
         identifier = event_id(plan.source, rule.type, thing, id_ms)
     except ValueError as error:
-        problems.append(Problem(draft.scope.row, f"{draft.time} {error}", "", "", rule.type, "time"))
+        problems.append(_time_problem(draft, str(error)))
         return None
     event = message(plan.source, rule.type, identifier, draft.time, data, thing, draft.scope.row)
     try:
@@ -242,16 +252,41 @@ def _violation(draft: _Draft, violation: ContractViolation, order: Order | None)
     where = (violation.path or "$").removeprefix("$.data").removeprefix("$").lstrip(".")
     where = draft.rule.subject_field if where == "subject" else where
     reason = str(violation)
+    if where == "time":
+        bound = _IMPLAUSIBLE.fullmatch(reason)
+        return _time_problem(draft, f"lies {bound[1]}" if bound else reason)
     building = Building(draft.rule.type, [], trace={})
     draft.rule.data.build(draft.scope, building)
     assert building.trace is not None
     found = building.trace.get(where)
     if found:
-        return Problem(found.row, reason, found.column, shorten(found.raw), draft.rule.type, where)
+        told = shorten(found.raw)
+        return Problem(found.row, _of_value(reason, where, told), found.column, told, draft.rule.type, where)
     value: Any = draft.data
     for key in where.replace("]", "").replace("[", ".").split("."):
         value = value[int(key)] if isinstance(value, list) else value.get(key) if isinstance(value, dict) else None
     line = where.split("]")[0].removeprefix("lines[")
     row = order.rows[int(line)] if order and line.isdigit() and draft.rule.type == PLACED else draft.scope.row
     shown = shorten(str(value)) if isinstance(value, (str, int)) else ""
-    return Problem(row, reason, "", shown, draft.rule.type, where)
+    return Problem(row, _of_value(reason, where, shown), "", shown, draft.rule.type, where)
+
+
+# What the contract says of a time, without the value, which stands before it, and without whose clock it may be.
+_IMPLAUSIBLE = re.compile(r"`time` is '[^']*', ((?:before|after) .*?)(?:; is the clock .*)?")
+_FOUND = re.compile(r"; it is (?:the number |the text )?'([^']*)'")
+
+
+def _of_value(reason: str, where: str, value: str) -> str:
+    """Return the contract's sentence as it goes on after the value in the report, which it then does not tell again."""
+    if not value:
+        return reason
+    reason = reason.removeprefix(f"`{where}` ")
+    told = _FOUND.search(reason)
+    return _FOUND.sub("", reason) if told and told[1] in (value, value.replace("'", "’")) else reason
+
+
+def _time_problem(draft: _Draft, reason: str) -> Problem:
+    """Return what is wrong with the time of an event, with the column that it came from."""
+    found = draft.rule.time.find(draft.scope)
+    row, column, raw = (found.row, found.column, found.raw) if found else (draft.scope.row, "", "")
+    return Problem(row, reason, column, shorten(raw), draft.rule.type, "time")

@@ -104,7 +104,11 @@ def settled(charge: OrderCharge) -> Settled:
     of_beside = min(off - of_goods, beside)
     shipping = charge.shipping - off_shipping - (off - of_goods - of_beside)
     if shipping < 0:
-        raise AmountsError(f"lines and fees take {format_money(off)} off, more than the order has")
+        has = sum(left) - shared + beside + charge.shipping - off_shipping
+        raise AmountsError(
+            f"lines and fees that take something off come to {format_money(off)}, and the rest of the order to"
+            f" {format_money(has)} only"
+        )
     shares = apportion(shared + of_goods, left)
     taking_tax = sum(line.tax or 0 for line in taking) + sum(part.tax or 0 for part in charge.beside if part.amount < 0)
     own = [max(0, line.tax or 0) for line in lines]

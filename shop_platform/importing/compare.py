@@ -22,6 +22,7 @@ from shop_platform.importing.ids import event_id
 from shop_platform.importing.landed import Landed, Warehouse
 from shop_platform.importing.plan import PLACED, REFUND, Plan
 from shop_platform.importing.records import shorten
+from shop_platform.importing.scope import prefix_of, source_of
 
 ORDER, PAID = "shop.order.placed", "shop.order.paid"
 CUSTOMER, PRODUCT = "shop.customer.created", "shop.product.created"
@@ -43,6 +44,8 @@ class Difference:
     what: str
     changes: tuple[Change, ...] = ()
     other: bool = False
+    store: str | None = None
+    """The name under which the very same event has landed."""
 
 
 @dataclass
@@ -63,12 +66,13 @@ class Judged:
         return [change for difference in self.differences for change in difference.changes]
 
 
-def subjects_of(plan: Plan, built: Built) -> set[str]:
-    """Return what the entity's events are about, also under the ids that it has without the name of its store."""
+def subjects_of(plan: Plan, built: Built, others: Iterable[str | None] = ()) -> set[str]:
+    """Return what the entity's events are about, also under the ids that it has under the names of other stores."""
     subjects = {event.key.decode() for event in built.events}
     if built.subject:
         subjects.add(built.subject)
-    return subjects | {subject.removeprefix(plan.prefix) for subject in subjects}
+    bare = [subject.removeprefix(plan.prefix) for subject in subjects]
+    return subjects | {prefix_of(store) + subject for store in others for subject in bare}
 
 
 def compared(plan: Plan, every: Iterable[Built], landed: Warehouse | None) -> Iterator[tuple[Built, Judged]]:
@@ -77,11 +81,12 @@ def compared(plan: Plan, every: Iterable[Built], landed: Warehouse | None) -> It
         yield from ((built, judge(plan, built, ())) for built in every)
         return
     topics = {event.topic for event in plan.events}
+    others = {None, *landed.stores(topics, plan.unscoped_source)} - {plan.store}
     for batch in batched(every):
-        found = landed.about(topics, [subject for built in batch for subject in subjects_of(plan, built)])
+        found = landed.about(topics, [subject for built in batch for subject in subjects_of(plan, built, others)])
         for built in batch:
-            about = [each for subject in subjects_of(plan, built) for each in found.get(subject, ())]
-            yield built, judge(plan, built, about)
+            about = [each for subject in subjects_of(plan, built, others) for each in found.get(subject, ())]
+            yield built, judge(plan, built, about, others)
 
 
 def batched(every: Iterable[Built]) -> Iterator[list[Built]]:
@@ -91,8 +96,8 @@ def batched(every: Iterable[Built]) -> Iterator[list[Built]]:
         yield batch
 
 
-def judge(plan: Plan, built: Built, landed: Sequence[Landed]) -> Judged:
-    """Compare an entity with the ``landed`` events about its subjects."""
+def judge(plan: Plan, built: Built, landed: Sequence[Landed], others: Iterable[str | None] = ()) -> Judged:
+    """Compare an entity with the ``landed`` events about its subjects; ``others`` are the names of other stores."""
     judged = Judged()
     landed = sorted(landed, key=_in_time)
     if not landed or built.problems:
@@ -100,7 +105,7 @@ def judge(plan: Plan, built: Built, landed: Sequence[Landed]) -> Judged:
         return judged
     if built.left_out is not None:
         _judge_left_out(plan, built, landed, judged)
-    elif not _is_without_store(plan, built, landed, judged):
+    elif not _is_of_another_name(plan, built, landed, others, judged):
         for event in built.events:
             _judge_event(plan, event, [each for each in landed if each.subject == event.key.decode()], judged)
     if judged.is_other:
@@ -120,18 +125,23 @@ def _judge_left_out(plan: Plan, built: Built, landed: Sequence[Landed], judged: 
         judged.differences.append(Difference(0, built.entity.rows[0].number, placed[0].subject, what, (change,)))
 
 
-def _is_without_store(plan: Plan, built: Built, landed: Sequence[Landed], judged: Judged) -> bool:
-    """Note an entity that landed before its store had a name: its events would land a second time."""
-    if not plan.prefix:
-        return False
+def _is_of_another_name(
+    plan: Plan, built: Built, landed: Sequence[Landed], others: Iterable[str | None], judged: Judged
+) -> bool:
+    """Note an entity that landed under another name of its store, or without one: it would land a second time."""
     known = {each.event_id for each in landed}
     for event in built.events:
+        if _is_shared(plan, event):
+            continue
         milliseconds = int(event.event_id.replace("-", "")[:12], 16)
         thing = event.thing.removeprefix(plan.prefix)
-        if str(event_id(plan.unscoped_source, event.event_type, thing, milliseconds)) in known:
-            what = f"landed before, without the name of a store, from {plan.unscoped_source}"
-            judged.differences.append(Difference(0, event.row, thing, what, other=True))
-            return True
+        for store in others:
+            source = source_of(plan.unscoped_source, store)
+            if str(event_id(source, event.event_type, prefix_of(store) + thing, milliseconds)) in known:
+                named = f"as that of store {store}" if store else "without the name of a store"
+                what = f"landed before, {named}, from {source}"
+                judged.differences.append(Difference(0, event.row, thing, what, other=True, store=store))
+                return True
     return False
 
 

@@ -109,10 +109,10 @@ class CsvSource:
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    problem = f"is no CSV: {error}"
+                    problem = _why(str(error))
                     if len(read) > 1:
                         # A quote that is not closed takes the rows below it along: read these again, from the next on.
-                        problem = f"has a quote that is not closed, or one too many ({error})"
+                        problem = _QUOTE_LEFT_OPEN
                         lines.put_back(read[1:])
                         del read[1:]
                     records = csv.reader(lines, delimiter=self._delimiter, strict=True)
@@ -128,6 +128,22 @@ class CsvSource:
         with target.open("w", encoding=self._encoding, newline="") as file:
             for raw in (self._header, *(str(row.raw) for row in rows)):
                 file.write(raw if raw.endswith(("\n", "\r")) else raw + "\n")
+
+
+_QUOTE_LEFT_OPEN = "has a quotation mark that is not closed, or one too many"
+
+
+def _why(said: str) -> str:
+    """Return what is wrong with a record of which the csv module ``said`` something."""
+    if "expected after" in said:
+        return 'has something behind a closing quotation mark; one within a field is written twice ("")'
+    if "unexpected end" in said:
+        return _QUOTE_LEFT_OPEN
+    if "field limit" in said:
+        return f"has a field of more than {_LARGEST_FIELD:,} characters; is a quotation mark not closed?"
+    if "NUL" in said:
+        return "holds a NUL character; is the file written in UTF-16?"
+    return "is no line of a CSV file"
 
 
 class _Lines:

@@ -105,6 +105,7 @@ def _plainly(what: str) -> str:
         ("`null`", "nothing"),
         ("`bool`", "true or false"),
         ("`int`", "a whole number"),
+        (" of length >= 1", " of one item at least"),
     ):
         what = what.replace(before, after)
     return what

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 from shop_platform.errors import ShopError
 from shop_platform.events.personal import family
 from shop_platform.events.registry import TOPIC_BY_NAME
+from shop_platform.events.urls import source_path
 from shop_platform.importing.ids import KEY_FIELDS
+from shop_platform.importing.scope import STORE
 from shop_platform.settings import Role, Settings
 
 if TYPE_CHECKING:
@@ -50,6 +52,22 @@ class Warehouse:
             return None
         found = self._connection.execute("select shop_tz from ops.warehouse_identity").fetchone()
         return str(found[0]) if found and found[0] else None
+
+    def stores(self, topics: Iterable[str], source: str) -> set[str]:
+        """Return the names of stores under which events of ``source`` have landed in ``topics``.
+
+        No index knows sources: the tables are read once from end to end, before the first comparison.
+        """
+        from psycopg import sql
+
+        begin = f"{source_path(source).rstrip('/')}/"
+        found: set[str] = set()
+        for topic in sorted(set(topics)):
+            query = sql.SQL("select distinct source from {} where starts_with(source, %s)").format(
+                sql.Identifier("raw", TOPIC_BY_NAME[topic].subject)
+            )
+            found |= {str(each).removeprefix(begin) for (each,) in self._connection.execute(query, [begin])}
+        return {name for name in found if STORE.fullmatch(name)}
 
     def about(self, topics: Iterable[str], subjects: Iterable[str]) -> dict[str, list[Landed]]:
         """Return the landed events of ``topics`` about each of ``subjects`` that has any."""

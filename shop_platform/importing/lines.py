@@ -9,8 +9,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from shop_platform.importing.charges import BesideCharge, LineCharge
 from shop_platform.importing.conditions import Condition
-from shop_platform.importing.money import cents_of, parse_number
-from shop_platform.importing.records import Problem, Scope, ValueProblemError
+from shop_platform.importing.money import cents_of, format_money, parse_number
+from shop_platform.importing.records import Problem, Scope, ValueProblemError, counted
 from shop_platform.importing.values import Found, Value
 
 NO_GOODS = ("no-goods", "no-goods")
@@ -38,6 +38,17 @@ class LineReader:
     beside: list[BesideCharge] = field(default_factory=list)
     beside_product: tuple[str, str] | None = None
     notes: Counter[str] = field(default_factory=Counter)
+    few: list[tuple[Found, int]] = field(default_factory=list)
+    """Quantities of zero and below, with what their lines come to."""
+
+    def odd(self) -> str:
+        """Return the quantities of zero and below, as the end of a sentence about figures that do not fit."""
+        if not self.few:
+            return ""
+        found, amount = self.few[0]
+        takes = f", so that it takes {format_money(-amount)} off" if amount < 0 else ", so that it counts for nothing"
+        more = f"; {counted(len(self.few) - 1, 'other line')} likewise" if len(self.few) > 1 else ""
+        return f"; the line of row {found.row} has the quantity '{found.raw.strip()}'{takes}{more}"
 
     def read(self, scope: Scope, index: int) -> None:
         """Read one line."""
@@ -100,6 +111,8 @@ class LineReader:
         for name in ("discount", "tax"):
             if gross > 0 > (money.get(name) or 0):
                 self._negative(scope, name, where)
+        if number <= 0:
+            self.few.append((quantity, gross - discount))
         return None if units is None else LineCharge(units, gross, discount, unit_price, money.get("tax"))
 
     def _units(self, quantity: Found, amount: int, where: str) -> int | None:

@@ -127,7 +127,7 @@ class OrderRule:
             )  # fmt: skip
             amounts = order_amounts(discounted(charge, share, whole.get("shipping_discount") or 0))
         except AmountsError as error:
-            problems.append(Problem(first, str(error), "", "", "order", "amounts"))
+            problems.append(Problem(first, f"{error}{lines.odd()}", "", "", "order", "amounts"))
             return None
         for note in _notes(beside, whole, amounts.rounding):
             lines.notes[note] += 1

@@ -18,7 +18,7 @@ from shop_platform.importing.document import Document, near
 from shop_platform.importing.ids import KEY_FIELDS
 from shop_platform.importing.orders import MADE_FOR_ORDERS, MADE_FOR_REFUNDS, OrderRule, order_rule
 from shop_platform.importing.records import ROWS, Entity, Row, Scope, items_of
-from shop_platform.importing.scope import STORE, prefix_of
+from shop_platform.importing.scope import STORE, prefix_of, source_of
 from shop_platform.importing.spec import CsvSpec, EventSpec, LeaveOut, MapSpec, When
 from shop_platform.importing.values import Compiler, Use, Value
 
@@ -99,7 +99,7 @@ def read_plan(path: Path, store: str | None = None) -> Plan:
     events = tuple(_event(compiler, event, f".events[{index}]") for index, event in enumerate(spec.events))
     no_row = any_of(compiler, spec.leave_out_rows, ".leave_out_rows", ROWS) if spec.leave_out_rows else None
     return Plan(
-        document, f"{spec.source.rstrip('/')}/{store}" if store else spec.source, spec.source, store,
+        document, source_of(spec.source, store), spec.source, store,
         tuple(spec.shared), spec.group_by, spec.csv, _left_out(compiler, spec), no_row, order, events,
         _currency(events), tuple(compiler.uses),
     )  # fmt: skip

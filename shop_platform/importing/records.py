@@ -6,10 +6,11 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 ROWS = "rows"
+_MOST_DIGITS = 30
 _SEGMENT = re.compile(r"([^.\[\]]+)(?:\[([^=\]]+)=([^\]]*)\])?(?:\.|$)")
 
 
@@ -64,6 +65,11 @@ def shorten(value: str, length: int = 60) -> str:
     return value if len(value) <= length else value[: length - 1] + "…"
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun: ``1 row``, ``2,000 rows``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 @dataclass(slots=True)
 class Scope:
     """Where a value is looked up: an entity, one of its items (a row, or an object of a list), what was computed."""
@@ -78,6 +84,20 @@ class Scope:
         return self.item.number if self.item else self.entity.rows[0].number
 
 
+def plain_number(text: str) -> str:
+    """Return a number without an exponent, digit by digit as it was written: ``1e2`` is ``100``.
+
+    One that is longer than any amount or quantity stays as it is, and is refused where it is used.
+    """
+    if "e" not in text.lower():
+        return text
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # the exponent itself has too many digits
+        return text
+    return format(number, "f") if abs(number.adjusted()) < _MOST_DIGITS else text
+
+
 def text_of(value: Any) -> str:
     """Return a value of any format as text ("" for none). Raises :class:`ValueError` for a list or an object."""
     if isinstance(value, str):
@@ -90,7 +110,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, (int, float)):
-        return repr(value)
+        return plain_number(repr(value))
     if isinstance(value, dt.date):
         return value.isoformat()
     raise ValueError(f"is {'a list' if isinstance(value, list) else 'an object'}, not one value")

@@ -9,7 +9,7 @@ from typing import Any
 
 from shop_platform.importing.compare import Difference
 from shop_platform.importing.days import Days
-from shop_platform.importing.records import Problem
+from shop_platform.importing.records import Problem, counted
 
 KEPT_PROBLEMS = 1_000
 SHOWN_DIFFERENCES = 10
@@ -118,14 +118,20 @@ class ImportReport:
     def findings(self, shown_problems: int) -> Iterator[str]:
         """Yield what is known before anything is sent."""
         left_out = f", {self.left_out:,} left out" if self.left_out else ""
-        repeated = f", {self.repeated:,} events repeated within the file" if self.repeated else ""
-        yield f"{self.file}: {self.rows:,} rows, {self.entities:,} entities{left_out}{repeated}"
+        repeated = f", {counted(self.repeated, 'event')} repeated within the file" if self.repeated else ""
+        yield (
+            f"{self.file}: {counted(self.rows, 'row')}, {counted(self.entities, 'entity', 'entities')}"
+            f"{left_out}{repeated}"
+        )
         for name, count in sorted(self.events.items()):
             yield f"  {count:>9,}  {name}"
         for reason, count in self.left_out_because.most_common():
             yield f"  {count:>9,}  left out: {reason}"
         if self.blank_rows or self.rows_left_out:
-            yield f"  {self.blank_rows:,} empty rows, {self.rows_left_out:,} rows left out as the map says"
+            yield (
+                f"  {counted(self.blank_rows, 'empty row')}, {counted(self.rows_left_out, 'row')} left out as the map"
+                " says"
+            )
         for note, count in sorted(self.notes.items()):
             yield f"  {count:>9,}  {note}"
         for problem in self.first_problems[:shown_problems]:
@@ -135,8 +141,9 @@ class ImportReport:
             yield f"  and {more:,} more; --json lists the first {KEPT_PROBLEMS:,}"
         if self.failing_entities:
             yield (
-                f"{self.failing_entities:,} of {self.entities:,} entities ({self.failing_rows:,} rows) fail,"
-                f" for {self.problems:,} reasons"
+                f"{self.failing_entities:,} of {counted(self.entities, 'entity', 'entities')}"
+                f" ({counted(self.failing_rows, 'row')}) {'fails' if self.failing_entities == 1 else 'fail'},"
+                f" for {counted(self.problems, 'reason')}"
             )
         yield from self._landed()
         if self.events and self.days:
@@ -147,16 +154,20 @@ class ImportReport:
         if not self.compared:
             yield f"Not compared with what has landed: {self.not_compared}"
         each_of = (
-            (self.others, "are not what landed under their id", lambda each: each.other),
-            (self.differing, "differ from what landed", lambda each: bool(each.changes) and not each.other),
-            (self.staying, "differ in what no later event can tell; what landed stays",
+            (self.others, "is not what landed under its id", "are not what landed under their id",
+             lambda each: each.other),
+            (self.differing, "differs from what landed", "differ from what landed",
+             lambda each: bool(each.changes) and not each.other),
+            (self.staying, "differs in what no later event can tell; what landed stays",
+             "differ in what no later event can tell; what landed stays",
              lambda each: not each.changes and not each.other),
         )  # fmt: skip
-        for count, what, belongs in each_of:
+        for count, one, many, belongs in each_of:
             shown = [each for each in self.first_differences if belongs(each)]
             if not count:
                 continue
-            yield f"{count:,} of {self.entities:,} entities {what}:"
+            of_all = f"{count:,} of {counted(self.entities, 'entity', 'entities')}"
+            yield f"{of_all} {one if count == 1 else many}:"
             ids = list(dict.fromkeys(each.entity for each in shown))
             for entity in ids[:SHOWN_DIFFERENCES]:
                 of_entity = [each for each in shown if each.entity == entity]
@@ -168,19 +179,29 @@ class ImportReport:
 
     def outcome(self) -> str:
         """Return how it ended."""
-        total = f"{self.events.total():,} events"
+        total = counted(self.events.total(), "event")
         rejects = f" The rows that fail are in {self.rejects}." if self.rejects else ""
         if self.interrupted:
             return f"Interrupted: {self.sent:,} of {total} sent. Run it again to go on; what landed is known by its id."
         if self.refused and not self.run:
             return f"{'Dry run: nothing' if self.dry_run else 'Nothing'} was sent. {self._advice()}"
         if self.dry_run:
-            return f"Dry run: nothing was sent; {total} could be."
+            return f"Dry run: nothing was sent; {total if self.events.total() else 'nothing'} could be."
         if self.failing_entities and not self.run:
-            return f"Nothing was sent. Mend the rows or the map, or say --skip-failing to send the other {total}."
-        return f"{self.sent:,} events sent and acknowledged ({self.run}) in {self.seconds:.1f} s.{rejects}"
+            others = f", or say --skip-failing to send the other {total}" if self.events.total() else ""
+            return f"Nothing was sent. Mend the rows or the map{others}."
+        if not self.run:
+            return f"Nothing was sent: no event is left to send.{rejects}"
+        return f"{counted(self.sent, 'event')} sent and acknowledged ({self.run}) in {self.seconds:.1f} s.{rejects}"
 
     def _advice(self) -> str:
+        names = sorted({each.store for each in self.first_differences if each.store})
+        if names:
+            return (
+                f"This file has landed as that of store {' and '.join(names)}: say --store {names[0]}, or keep `store:"
+                f" {names[0]}` in the map. If it is another store's, take the earlier import back first (shop events"
+                " retract)."
+            )
         if self.others:
             named = f" (this one is called {self.store})" if self.store else ", as --store kiel"
             return (

@@ -8,7 +8,7 @@ import filecmp
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from shop_platform.importing.landed import Warehouse, warehouse
 from shop_platform.importing.plan import Plan, read_plan
 from shop_platform.importing.records import Entity, Problem, Row
 from shop_platform.importing.report import ImportReport
-from shop_platform.importing.seen import Group, Seen
+from shop_platform.importing.seen import Earlier, Noted, Seen, thing_of
 from shop_platform.importing.sources import (
     Source,
     column_of,
@@ -65,6 +65,8 @@ class _Job:
     stop: threading.Event
     contract: Contract
     rejected: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+    contradicted: set[int] = field(default_factory=set)
     landed: Warehouse | None = None
     newest: dt.datetime = _EPOCH
 
@@ -172,9 +174,7 @@ def _check_entity(job: _Job, built: Built, judged: Judged, seen: Seen) -> None:
     if entity.key and (earlier := seen.group(entity.key)):
         _reject_split_group(job, built, earlier)
     events = Counter[str]() if built.problems else _note_events(job, built, judged, seen)
-    if entity.key:
-        group = Group(entity.number, entity.rows[0].number, len(entity.rows), events)
-        seen.note_group(entity.key, group)
+    seen.note(Noted(entity.number, entity.rows[0].number, len(entity.rows), events), entity.key)
     if built.problems:
         _reject(job, entity.number, len(entity.rows), built.problems)
         return
@@ -217,37 +217,63 @@ def _watched(job: _Job, path: Path) -> Iterator[Row]:
 
 
 def _note_events(job: _Job, built: Built, judged: Judged, seen: Seen) -> Counter[str]:
-    """Count an entity's new events; one that contradicts an earlier event of the file makes the entity fail."""
+    """Count an entity's new events; one that contradicts an earlier event of the file makes both entities fail."""
     fresh: Counter[str] = Counter()
     to_send = {event.event_id for event in judged.send}
     if judged.is_other or (judged.changes and not job.report.amend):
         to_send = set()
+    repeated = 0
     for event in built.events:
-        earlier = seen.event(event.event_id, event.value, event.row)
+        earlier = seen.event(event, built.entity.number)
         if earlier is None:
             fresh[event.event_type] += event.event_id in to_send
-        elif earlier.same:
-            job.report.repeated += 1
-        else:
-            reason = f"says something else of {event.key.decode()} than row {earlier.row}, for the same time"
+        elif earlier.entity != built.entity.number and (earlier.differs or earlier.entity in job.contradicted):
+            _contradict(job, built, event, earlier, seen)
+        elif earlier.differs:
+            reason = f"{thing_of(event)} is told twice by one record, and differs in {_listed(earlier.differs)}"
             built.problems.append(Problem(event.row, reason, event_type=event.event_type))
+        else:
+            repeated += 1
     if built.problems:
         return Counter()
+    job.report.repeated += repeated
     job.report.events += fresh
     return +fresh
 
 
-def _reject_split_group(job: _Job, built: Built, earlier: Group) -> None:
+def _contradict(job: _Job, built: Built, event: Outgoing, earlier: Earlier, seen: Seen) -> None:
+    """Let two entities fail that tell the same thing differently: nobody knows which of them is right."""
+    thing = thing_of(event)
+    differs = f"differs there in {_listed(earlier.differs)}" if earlier.differs else "is contradicted by a third row"
+    built.problems.append(
+        Problem(event.row, f"{thing} is in row {earlier.row} too, and {differs}", event_type=event.event_type)
+    )
+    job.contradicted |= {built.entity.number, earlier.entity}
+    if earlier.entity not in job.failed:
+        there = seen.noted(earlier.entity)
+        job.report.events -= there.events
+        reason = f"{thing} is in row {event.row} too, and differs there in {_listed(earlier.differs)}"
+        _reject(job, there.number, there.rows, [Problem(earlier.row, reason, event_type=event.event_type)])
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them: ``a, b and c``."""
+    shown = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _reject_split_group(job: _Job, built: Built, earlier: Noted) -> None:
     """Reject both parts of a group whose rows stand apart: neither is the whole order."""
     reason = f"other rows of '{built.entity.key}' begin at row {earlier.row}: rows of one entity must stand together"
     built.problems.append(Problem(built.entity.rows[0].number, reason, job.plan.group_by or ""))
-    if earlier.number not in job.rejected:
+    if earlier.number not in job.failed:
         job.report.events -= earlier.events
         _reject(job, earlier.number, earlier.rows, [])
 
 
 def _reject(job: _Job, number: int, rows: int, problems: list[Problem]) -> None:
     job.rejected.add(number)
+    job.failed.add(number)
     job.report.failing_entities += 1
     job.report.failing_rows += rows
     job.report.note(problems)

@@ -20,6 +20,11 @@ def prefix_of(store: str | None) -> str:
     return f"{store}:" if store else ""
 
 
+def source_of(source: str, store: str | None) -> str:
+    """Return the ``source`` of a map as the events of ``store`` bear it."""
+    return f"{source.rstrip('/')}/{store}" if store else source
+
+
 def scoped(data: dict[str, Any], prefix: str, shared: Collection[str]) -> dict[str, Any]:
     """Return an event's data with ``prefix`` before every id, but those of fields that stores have in common."""
     if not prefix:

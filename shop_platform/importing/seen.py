@@ -1,12 +1,27 @@
-"""Which groups and events a file has had so far, on disk, so that memory does not grow with the file."""
+"""Which entities and events a file has had so far, on disk, so that memory does not grow with the file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sqlite3
+import zlib
+from array import array
 from collections import Counter
+from functools import cache
 from typing import NamedTuple, Self
+
+import msgspec
+
+from shop_platform.events.registry import EVENT_TYPES
+from shop_platform.importing.build import Outgoing
+from shop_platform.importing.ids import KEY_FIELDS
+
+# Of one customer, product or payment these may be told many times, at different times; everything else is told once.
+_OFTEN = frozenset(
+    f"shop.{name}.v1"
+    for name in ("customer.updated", "product.updated", "product.price_changed", "order.payment_failed")
+)
 
 
 class Seen:
@@ -19,8 +34,9 @@ class Seen:
             "pragma journal_mode = off",
             "pragma synchronous = off",
             "pragma cache_size = -16000",
-            "create table event (id blob primary key, digest blob not null, row integer not null) without rowid",
-            "create table grp (key text primary key, number int, row int, rows int, events text) without rowid",
+            "create table event (key blob primary key, digest blob, fields blob, row int, entity int) without rowid",
+            "create table entity (number integer primary key, row int, rows int, events text)",
+            "create table grp (key text primary key, number int) without rowid",
             "begin",
         ):
             self._db.execute(statement)
@@ -31,32 +47,43 @@ class Seen:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def event(self, event_id: str, value: bytes, row: int) -> Earlier | None:
-        """Note an event; return the earlier one with this id, if there was one."""
-        key, digest = bytes.fromhex(event_id.replace("-", "")), hashlib.sha256(value).digest()[:16]
-        if self._db.execute("insert or ignore into event values (?, ?, ?)", (key, digest, row)).rowcount:
+    def event(self, event: Outgoing, entity: int) -> Earlier | None:
+        """Note an event; return the earlier one about the same thing, if there was one."""
+        key, digest, fields = _key(event), hashlib.sha256(event.value).digest()[:16], _fields(event)
+        values = (key, digest, fields.tobytes(), event.row, entity)
+        if self._db.execute("insert or ignore into event values (?, ?, ?, ?, ?)", values).rowcount:
             return None
-        before, earlier_row = self._db.execute("select digest, row from event where id = ?", (key,)).fetchone()
-        return Earlier(earlier_row, before == digest)
+        before, was, row, number = self._db.execute(
+            "select digest, fields, row, entity from event where key = ?", (key,)
+        ).fetchone()
+        if before == digest:
+            return Earlier(row, number, ())
+        told = zip(_names(event.event_type), array("I", was), fields, strict=True)
+        return Earlier(row, number, tuple(name for name, one, other in told if one != other) or ("data",))
 
-    def group(self, key: str) -> Group | None:
-        """Return the earlier group with this key, if there was one."""
-        found = self._db.execute("select number, row, rows, events from grp where key = ?", (key,)).fetchone()
-        if found is None:
-            return None
-        number, row, rows, events = found
-        return Group(number, row, rows, Counter(json.loads(events)))
+    def group(self, key: str) -> Noted | None:
+        """Return the earlier entity of the group with this key, if there was one."""
+        found = self._db.execute("select number from grp where key = ?", (key,)).fetchone()
+        return None if found is None else self.noted(found[0])
 
-    def note_group(self, key: str, group: Group) -> None:
-        """Note a group; the first one with its key stays."""
+    def noted(self, number: int) -> Noted:
+        """Return an entity that was noted."""
+        row, rows, events = self._db.execute(
+            "select row, rows, events from entity where number = ?", (number,)
+        ).fetchone()
+        return Noted(number, row, rows, Counter(json.loads(events)))
+
+    def note(self, noted: Noted, key: str | None) -> None:
+        """Note an entity, and the key of its group; the first one with its key stays."""
         self._db.execute(
-            "insert or ignore into grp values (?, ?, ?, ?, ?)",
-            (key, group.number, group.row, group.rows, json.dumps(group.events)),
+            "insert into entity values (?, ?, ?, ?)", (noted.number, noted.row, noted.rows, json.dumps(noted.events))
         )
+        if key:
+            self._db.execute("insert or ignore into grp values (?, ?)", (key, noted.number))
 
 
-class Group(NamedTuple):
-    """An entity of several rows: its number, its first row, how many rows and which events it has."""
+class Noted(NamedTuple):
+    """An entity: its number, its first row, how many rows and which events it has."""
 
     number: int
     row: int
@@ -65,7 +92,36 @@ class Group(NamedTuple):
 
 
 class Earlier(NamedTuple):
-    """Where an event was seen before, and whether it said the same."""
+    """Where an event about the same thing was seen before, in which entity, and which fields differ."""
 
     row: int
-    same: bool
+    entity: int
+    differs: tuple[str, ...]
+
+
+def thing_of(event: Outgoing) -> str:
+    """Return what an event tells of, in words: ``order 'o-1'``."""
+    return f"{KEY_FIELDS[event.event_type].removesuffix('_id')} '{event.thing}'"
+
+
+def _key(event: Outgoing) -> bytes:
+    """Return what may be told once: the type and its business id, or the very event where a thing is told often."""
+    if event.event_type in _OFTEN:
+        return bytes.fromhex(event.event_id.replace("-", ""))
+    return hashlib.sha256(msgspec.json.encode([event.event_type, event.thing])).digest()[:16]
+
+
+@cache
+def _names(event_type: str) -> tuple[str, ...]:
+    return ("time", *EVENT_TYPES[event_type].payload.__struct_fields__)
+
+
+def _fields(event: Outgoing) -> array[int]:
+    """Return a checksum of each field, so that a contradiction can be told by name; 0 for a field that is not there."""
+    data = msgspec.json.decode(event.value, type=_Envelope).data
+    told = (bytes(data.get(name, b"")) for name in _names(event.event_type)[1:])
+    return array("I", [zlib.crc32(event.event_time.encode()), *map(zlib.crc32, told)])
+
+
+class _Envelope(msgspec.Struct):
+    data: dict[str, msgspec.Raw]

@@ -100,7 +100,11 @@ def require_columns(plan: Plan, source: Source, path: Path, known: Collection[st
         if use.optional or name in known:
             continue
         guesses = near(name, known)
-        hint = f"Did you mean {' or '.join(map(repr, guesses))}?" if guesses else f"There are: {', '.join(known)}."
+        hint = (
+            f"Did you mean {' or '.join(map(repr, guesses))}?"
+            if guesses
+            else f"There are: {', '.join(dict.fromkeys(known))}."
+        )
         if len(known) == 1:
             only = next(iter(known))
             mark = max(_DELIMITERS, key=only.count)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
 
+from shop_platform.events.words import in_words
 from shop_platform.ingest.dead import DeadLetter
 from shop_platform.ingest.halts import BURST
 from shop_platform.ingest.offsets import Connection, Mismatch, accept_command
@@ -88,7 +88,8 @@ class BurstBreaker:
             return
         error_class, _ = Counter(letter.error_class.value for letter in letters).most_common(1)[0]
         example = next(letter for letter in letters if letter.error_class.value == error_class)
-        reason = _without_values(example.error)
+        # A halt is shown to more people than a message, and outlives it.
+        reason = in_words(example.error)
         raise DeadLetterBurstError(
             Mismatch(
                 BURST,
@@ -102,8 +103,3 @@ class BurstBreaker:
                 {"messages": messages, "dead": dead, "error_class": error_class},
             )
         )
-
-
-def _without_values(error: str) -> str:
-    """Return a reason without what it quotes: a halt is shown to more people than a message, and outlives it."""
-    return re.sub(r"'[^']*'", "'...'", error)

@@ -16,9 +16,10 @@ def bury(connection: Connection, letters: Sequence[tuple[Position, DeadLetter]])
     with connection.cursor() as cursor:
         cursor.executemany(
             'insert into ops.dead_letters (topic_id, incarnation, topic, partition, "offset", message_key,'
-            " message_value, headers, message_time, error_class, error, schema_path, event_id, event_type, event_time)"
+            " message_value, headers, message_time, error_class, error, schema_path, event_id, event_type, event_time,"
+            " source)"
             " values (%s, %s, %s, %s, %s, %s, %s, %s, to_timestamp(%s::double precision / 1000), %s, %s, %s, %s,"
-            " %s, %s)",
+            " %s, %s, %s)",
             [
                 (
                     position.topic_id,
@@ -36,6 +37,7 @@ def bury(connection: Connection, letters: Sequence[tuple[Position, DeadLetter]])
                     letter.event_id,
                     printable(letter.event_type),
                     letter.event_time,
+                    printable(letter.source),
                 )
                 for position, letter in letters
             ],

@@ -88,11 +88,19 @@ def reused_places(connection: Connection, topic: str, rows: Sequence[Row]) -> se
             personal,
         ],
     ).fetchall()
-    return {int(place) - 1 for place, landed in found if not _has_lost_texts(landed, rows[place - 1].event)}
+    return {
+        int(place) - 1
+        for place, landed, is_retracted in found
+        if not _has_lost_texts(landed, rows[place - 1].event, is_retracted=is_retracted)
+    }
 
 
-def _has_lost_texts(landed: str | None, event: Event) -> bool:
-    """Tell whether what landed differs from ``event`` in nothing but texts that were taken out of it."""
+def _has_lost_texts(landed: str | None, event: Event, *, is_retracted: bool) -> bool:
+    """Tell whether what landed differs from ``event`` in nothing but texts that were taken out of it.
+
+    An erasure takes the texts of an event together, of which some must be there; one that is missing alone was never
+    told. A code that it takes is marked, but in an event that was retracted.
+    """
     texts = KEPT_TEXTS.get(family(event.type))
     if landed is None or not texts:
         return False
@@ -100,21 +108,33 @@ def _has_lost_texts(landed: str | None, event: Event) -> bool:
         first, told = _decode(landed), _decode(event.data)
     except (msgspec.MsgspecError, RecursionError):
         return False
-    for path, how in texts.items():
-        for name in (path, path + PARAMETERS_SUFFIX) if how is Kept.PATH else (path,):
-            _even_out(first, told, name.split("."))
+    paths = [
+        name.split(".")
+        for path, how in texts.items()
+        for name in ((path, path + PARAMETERS_SUFFIX) if how is Kept.PATH else (path,))
+        if how in {Kept.PATH, Kept.UNTIL_ERASED}
+    ]
+    if all(_at(first, path) is None for path in paths):
+        for path in paths:
+            _take_out(told, path)
+    for code in (path for path, how in texts.items() if how is Kept.CODE):
+        if first.get(code) == REMOVED or (is_retracted and first.get(code) is None):
+            first.pop(code, None)
+            told.pop(code, None)
     return bool(first == told)
 
 
-def _even_out(first: dict[str, Any], told: dict[str, Any], path: list[str]) -> None:
-    """Take the text at ``path`` out of both if it is not in ``first`` any more."""
-    name, *below = path
-    if below:
-        if isinstance(first.get(name), dict) and isinstance(told.get(name), dict):
-            _even_out(first[name], told[name], below)
-    elif first.get(name) is None or first[name] == REMOVED:
-        first.pop(name, None)
-        told.pop(name, None)
+def _at(data: Any, path: list[str]) -> Any:
+    for name in path:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
+
+
+def _take_out(data: dict[str, Any], path: list[str]) -> None:
+    *above, name = path
+    inner = _at(data, above)
+    if isinstance(inner, dict):
+        inner.pop(name, None)
 
 
 def _personal(row: Row) -> str | None:
@@ -129,13 +149,14 @@ def _personal(row: Row) -> str | None:
 # be what landed. With what landed, where nothing but the data differs.
 _DIFFERENT: LiteralString = """
 select n.place, case when first.event_type is not null and not o.differs and pg_input_is_valid(n.data, 'jsonb') then
-    first.data::text end
+    first.data::text end, coalesce(first.is_retracted, false)
 from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[])
     with ordinality as n (event_id, event_type, source, subject, event_time, data, personal, place)
 left join lateral (
-    select r.event_type, r.source, r.subject, r.event_time, r.data from {table} as r where r.event_id = n.event_id
+    select r.event_type, r.source, r.subject, r.event_time, r.data, false as is_retracted
+    from {table} as r where r.event_id = n.event_id
     union all
-    select t.event_type, t.source, t.subject, t.event_time, t.data from ops.retractions as t
+    select t.event_type, t.source, t.subject, t.event_time, t.data, true from ops.retractions as t
     where t.event_id = n.event_id and t.topic = {topic} and t.restored_at is null
     limit 1
 ) as first on true

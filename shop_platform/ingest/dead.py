@@ -52,6 +52,7 @@ class DeadLetter:
     event_id: str | None
     event_type: str | None
     event_time: dt.datetime | None
+    source: str | None = None
 
     @property
     def hour(self) -> int | None:
@@ -80,7 +81,7 @@ def dead_letter(message: Message, violation: ContractViolation, headers: Headers
     """Return the dead letter of ``message``: everything a later replay needs; ``headers`` where they are known."""
     headers = [*(readable_headers(message) if headers is None else headers)]
     kind, timestamp = message.timestamp()
-    event_id, event_time = attribute(message.value(), headers)
+    found = attribute(message.value(), headers)
     return DeadLetter(
         topic=message.topic(),
         partition=message.partition(),
@@ -92,7 +93,8 @@ def dead_letter(message: Message, violation: ContractViolation, headers: Headers
         error_class=violation.error_class,
         error=str(violation),
         schema_path=violation.path,
-        event_id=event_id,
-        event_type=violation.event_type,
-        event_time=event_time,
+        event_id=found.event_id,
+        event_type=violation.event_type or found.event_type,
+        event_time=found.event_time,
+        source=found.source,
     )

@@ -62,7 +62,7 @@ def redact(connection: Connection, customers: Iterable[str], people: Iterable[Pe
     rows = connection.execute(
         sql.SQL(
             "select dead_letter_id, status, octet_length(message_value), encode(sha256(message_value), 'hex'), {},"
-            " error_class, error_sentence from ops.dead_letters as d"
+            " error_class, ops.reason_in_words(error_class, error) from ops.dead_letters as d"
             " where erased_at is null and dead_letter_id = any(%s) order by dead_letter_id for update"
         ).format(landed),
         [[mention.letter_id for mention in mentions]],

@@ -106,16 +106,16 @@ def keep_letters(connection: Connection, rows: Sequence[Retraction]) -> dict[int
     """
     found = connection.execute(
         'insert into ops.dead_letters as d (topic_id, incarnation, topic, partition, "offset", message_key,'
-        " message_value, error_class, error, event_id, event_type, event_time, status)"
+        " message_value, error_class, error, event_id, event_type, event_time, source, status)"
         " select n.topic_id, n.incarnation, r.topic, r.kafka_partition, r.kafka_offset, convert_to(r.subject, 'UTF8'),"
         " convert_to(n.document, 'UTF8'), 'retracted', 'taken back by ' || r.retracted_by || ': ' || r.because,"
-        " r.event_id, r.event_type, r.event_time, 'retracted'"
+        " r.event_id, r.event_type, r.event_time, r.source, 'retracted'"
         " from unnest(%s::bigint[], %s::text[], %s::int[], %s::text[])"
         " as n (retraction_id, topic_id, incarnation, document) join ops.retractions as r using (retraction_id)"
         " order by r.retraction_id"
         " on conflict on constraint dead_letters_position do update set status = 'retracted', outcome = null,"
         " error_class = 'retracted', error = excluded.error, schema_path = null, event_id = excluded.event_id,"
-        " event_type = excluded.event_type, event_time = excluded.event_time"
+        " event_type = excluded.event_type, event_time = excluded.event_time, source = excluded.source"
         " returning d.dead_letter_id, d.event_id",
         [
             [row.retraction_id for row in rows],

@@ -264,17 +264,16 @@ def marts(
 
     settings = load_settings()
 
-    def say(found: after_retraction.Follow) -> None:
+    def say(lines: list[str]) -> None:
         if not json_:
-            print_lines(after_retraction.tell(found))
+            print_lines(lines)
+            sys.stdout.flush()
 
     if wait:
         found = after_retraction.wait(settings, say)
     else:
         found = after_retraction.look(settings)
-        say(found)
-        if not json_:
-            print_lines(f"  {name}" for name in found.behind)
+        say([*after_retraction.tell(found), *(f"  {name}" for name in found.behind)])
     if json_:
         print_json(found.as_dict())
     if found.behind:

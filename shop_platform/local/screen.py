@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from shop_platform.operations.checks import days_as_one
 from shop_platform.operations.status import Status
 
 _GOOD, _BAD, _DIM = "green", "bold red", "dim"
@@ -98,8 +99,7 @@ def status_table(
     way = (", `shop verify --only i1` names what", _BAD) if holds is False else ""
     grid.add_row("Reconciled", Text.assemble(verdict, hours, way, f"  {status.reconciled_at or ''}"))
     if status.failed_checks or status.warning_checks:
-        failing = Text(f"{status.failed_checks} failing", _BAD if status.failed_checks else _GOOD)
-        counted = Text.assemble(failing, (f", {status.warning_checks} with a warning", "yellow"))
+        counted = Text.assemble(_failing(status), (f", {status.warning_checks} with a warning", "yellow"))
         grid.add_row("Checks", Text("\n").join([counted, *_found_by_hand(status), *_warnings(status, warnings)]))
     if status.incidents:
         grid.add_row("Incidents", _incidents(status))
@@ -140,6 +140,14 @@ def _incidents(status: Status) -> Text:
     return Text("\n").join(lines)
 
 
+def _failing(status: Status) -> Text:
+    """Count the failing checks and name them, what touches money first."""
+    names = [each["check_name"] for each in status.failing_checks[:_INCIDENTS_SHOWN]]
+    more = len(status.failing_checks) - len(names)
+    named = f" ({', '.join(names)}{f' and {more} more' if more > 0 else ''})" if names else ""
+    return Text(f"{status.failed_checks} failing{named}", _BAD if status.failed_checks else _GOOD)
+
+
 def _found_by_hand(status: Status) -> list[Text]:
     """Name the failing checks that are no incident: only a person's own run has found them."""
     told = {each["incident"] for each in status.incidents}
@@ -154,10 +162,11 @@ def _found_by_hand(status: Status) -> list[Text]:
 def _warnings(status: Status, most: int) -> list[Text]:
     """Name the checks that warn, each with its sentence, which names some of the rows."""
     lines = []
-    for each in status.warnings[:most]:
+    told = days_as_one(status.warnings)
+    for each in told[:most]:
         lines.append(Text.assemble((each["check_name"], "yellow"), (f" of {each['asset']}", _DIM)))
         lines.append(Text(each["description"] or "", _DIM))
-    more = len(status.warnings) - most
+    more = len(told) - most
     return [*lines, Text(f"and {more} more that warn: --json names them", _DIM)] if most and more > 0 else lines
 
 

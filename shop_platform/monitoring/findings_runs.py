@@ -12,6 +12,7 @@ import psycopg
 from shop_platform.monitoring import incident as kinds
 from shop_platform.monitoring.incident import CRITICAL, Incident, key
 from shop_platform.orchestration import names
+from shop_platform.orchestration.dead_shares import waiting
 from shop_platform.orchestration.text import INTERRUPTED
 from shop_platform.refresh.attempts import CHECK as REFRESHED
 
@@ -166,25 +167,13 @@ def failed_jobs(connection: Connection) -> list[Incident]:
     ]
 
 
-def few_dead_letters(connection: Connection) -> set[str]:
-    """Return the raw tables of which few of the last day's messages wait as dead letters, as of now."""
-    rows = connection.execute(
-        """
-        select read.topic, coalesce(waiting.letters, 0) <= %(share)s * read.messages
-        from (
-            select topic, sum(messages) as messages from ops.ingest_batches
-            where committed_at > now() - interval '24 hours' group by topic
-        ) as read
-        left join (
-            -- Written out as the index on what waits has it.
-            select topic, count(*) as letters from ops.dead_letters
-            where status in ('open', 'fixed') and status = 'open' and received_at > now() - interval '24 hours'
-            group by topic
-        ) as waiting using (topic)
-        """,
-        {"share": names.DEAD_SHARE_ERROR},
-    ).fetchall()
-    return {"/".join(names.raw_key(topic.rpartition(".")[2])) for topic, few in rows if few}
+def few_dead_letters(connection: Connection, *, for_warnings: bool = False) -> set[str]:
+    """Return the raw tables whose check would call nobody as of now; ``for_warnings``: those for which it holds."""
+    return {
+        "/".join(names.raw_key(subject))
+        for subject, waits in waiting(connection).items()
+        if (waits.holds if for_warnings else not waits.calls)
+    }
 
 
 def _outage(connection: Connection, began: dt.datetime | None, ended: dt.datetime | None) -> str:

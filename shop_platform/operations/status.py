@@ -21,6 +21,7 @@ from shop_platform.monitoring.incident import CRITICAL
 from shop_platform.monitoring.probes import look_at_services
 from shop_platform.monitoring.services import MONITOR, ServiceState
 from shop_platform.monitoring.store import LOOKS_WITHIN_SECONDS, seconds_since_look
+from shop_platform.operations.checks import most_important_first
 from shop_platform.orchestration import names
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.blockers import sessions_in_the_way
@@ -273,13 +274,17 @@ def _checks(connection: Connection, status: Status) -> None:
         connection,
         # A halt is told as one.
         "select asset, check_name, severity, description, failing_since from ops.check_states"
-        " where not passed and check_name <> %s order by failing_since, asset, check_name",
+        " where not passed and check_name <> %s",
         [names.CHECK_NOT_HALTED],
     )
-    dealt_with = (
-        few_dead_letters(connection) if any(row["check_name"] == names.CHECK_DEAD_LETTERS for row in rows) else ()
-    )
-    rows = [row for row in rows if row["check_name"] != names.CHECK_DEAD_LETTERS or row["asset"] not in dealt_with]
+    letters = {row["severity"] != "error" for row in rows if row["check_name"] == names.CHECK_DEAD_LETTERS}
+    dealt_with = {warns: few_dead_letters(connection, for_warnings=warns) for warns in letters}
+    rows = [
+        row
+        for row in rows
+        if row["check_name"] != names.CHECK_DEAD_LETTERS or row["asset"] not in dealt_with[row["severity"] != "error"]
+    ]
+    rows = most_important_first(rows)
     status.failing_checks = [row for row in rows if row["severity"] == "error"]
     status.failed_checks = len(status.failing_checks)
     status.warnings = [row for row in rows if row["severity"] != "error"]

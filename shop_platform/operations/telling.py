@@ -20,7 +20,8 @@ FAULTS = {
     ),
     "unexpected": (
         "unexpected",
-        "here, and not in the ledger that their producer keeps: a second simulated shop, or a ledger that lost lines",
+        "here, and not in the ledger that their producer keeps: a second simulated shop,"
+        " a ledger that lost lines, or a shop of your own that uses a source of the simulated one",
     ),
     "in_both": ("both", "landed and a dead letter too: `shop dead-letters replay` settles what was sent again"),
     "landed_twice": ("landed twice", "one id for two events, which the contract forbids: mend their producer"),

@@ -17,6 +17,7 @@ from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
 _POLL_SECONDS = 2.0
+_SPEAK_SECONDS = 10.0
 
 # A mart holds what its watermark says: everything that was written below its ceiling.
 _BEHIND: LiteralString = """
@@ -79,17 +80,34 @@ def _dagster(settings: Settings) -> bool:
         return False
 
 
-def wait(settings: Settings, say: Callable[[Follow], None]) -> Follow:
-    """Look until every mart has followed; ``say`` hears of the first look and of every change."""
+def wait(
+    settings: Settings, say: Callable[[list[str]], None], *, sleep: Callable[[float], None] = time.sleep
+) -> Follow:
+    """Look every two seconds until every mart has followed; ``say`` hears what is new, in lines for a person."""
     said: Follow | None = None
+    spoken = 0.0
     while True:
         found = look(settings)
-        if said is None or (found.behind, found.dagster) != (said.behind, said.dagster):
-            say(found)
-            said = found
+        lines = news(found, said)
+        # Marts follow one after another: a line for each would hide the one that matters.
+        if lines and (len(lines) > 1 or not found.behind or time.monotonic() - spoken >= _SPEAK_SECONDS):
+            say(lines)
+            said, spoken = found, time.monotonic()
         if not found.behind:
             return found
-        time.sleep(_POLL_SECONDS)
+        sleep(_POLL_SECONDS)
+
+
+def news(found: Follow, said: Follow | None) -> list[str]:
+    """Return what ``found`` adds to what was ``said`` before, line by line: all at first, then how far (pure)."""
+    if said is None or not found.behind or found.dagster != said.dagster:
+        return tell(found)
+    return [_far(found)] if len(found.behind) != len(said.behind) else []
+
+
+def _far(found: Follow) -> str:
+    still = "tells" if len(found.behind) == 1 else "tell"
+    return f"{len(found.behind)} of {found.marts} marts still {still} the old figures."
 
 
 def sentences(settings: Settings) -> list[str]:
@@ -109,8 +127,7 @@ def tell(found: Follow) -> list[str]:
         return ["No mart has been built yet."]
     if not found.behind:
         return [f"No mart tells the old figures any more: all {found.marts} are built since."]
-    still = "tells" if len(found.behind) == 1 else "tell"
-    lines = [f"{len(found.behind)} of {found.marts} marts still {still} the old figures."]
+    lines = [_far(found)]
     if found.refresher:
         lines.append("The hot ones follow within seconds: a refresher is alive.")
     if found.dagster:

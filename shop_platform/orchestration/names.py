@@ -55,6 +55,10 @@ CHECK_HOURS = "hours_add_up"
 # Every shop has a client that sends rubbish now and then. A twentieth of all messages is no client but a broken
 # producer, and the marts miss real sales.
 DEAD_SHARE_WARN, DEAD_SHARE_ERROR = 0.01, 0.05
+# The same of one source and type: what is much of a producer's may be little of a topic. From half on it is broken. A
+# few letters are nobody's share: of a type that is sent twice a day, one would be half.
+DEAD_SHARE_OF_TYPE_WARN, DEAD_SHARE_OF_TYPE_ERROR = 0.05, 0.5
+DEAD_LETTERS_FEW = 10
 
 ALL_TOPICS_KEY = ["raw", "all_topics"]
 LEDGER_KEY = ["ops", "ingest_batches"]

@@ -34,6 +34,7 @@ _ROLE_LIMITS: dict[Role, tuple[int, dict[str, str]]] = {
     Role.DASHBOARD: (20, _reader("15s")),
     Role.GRAFANA: (20, _reader("30s")),
     Role.BI: (20, _reader("5min")),
+    Role.PRODUCER: (10, _reader("15s")),
 }
 
 

@@ -5,12 +5,10 @@ They are landed as they are, past the contract at the door: they may have landed
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -18,135 +16,9 @@ from shop_platform.events.currencies import MINOR_UNITS
 from shop_platform.local.postgres import EmbeddedPostgres
 from tests.conftest import _drop, _new_warehouse
 from tests.dbt import events as e
-from tests.dbt import events_orders as o
+from tests.dbt.hostile import HOSTILE
 from tests.dbt.project import PROJECT, Shop
 from tests.dbt.random_shop import random_stream
-
-_DAY = "2026-03-01 10:00"
-_LATER = "2026-03-02 10:00"
-
-
-def _told(event: e.Event, **data: Any) -> e.Event:
-    """The same event with other content, whatever the contract says to it."""
-    return dataclasses.replace(event, data=event.data | data)
-
-
-def _line(number: int = 1, **data: Any) -> dict[str, Any]:
-    told = {"line_number": number, "product_id": "desk", "sku": "desk", "quantity": 1, "unit_price": "10.00"}
-    return told | {"discount": "0.00", "tax": "1.90"} | data
-
-
-def _amounts(price: str, nothing: str, *, total: str, quantity: int = 1) -> dict[str, Any]:
-    """An order of one line without tax, spelled with the decimals of its currency."""
-    line = _line(quantity=quantity, unit_price=price, discount=nothing, tax=nothing)
-    rest = dict.fromkeys(("discount", "shipping", "tax"), nothing)
-    return {"lines": [line], "subtotal": total, "total": total} | rest
-
-
-_EDITED = (e.order_placed("edited", _DAY), e.order_placed("moved", _DAY))
-
-_HOSTILE = [
-    e.product_created("desk", "2020-01-01 00:00"),
-    # The header contradicts its lines, its own total, or takes off more than there is.
-    _told(e.order_placed("total", _DAY), total="999.00"),
-    _told(e.order_placed("subtotal", _DAY), subtotal="500.00"),
-    _told(e.order_placed("cent", _DAY), subtotal="10.01", tax="1.91"),
-    _told(e.order_placed("no-lines", _DAY), lines=[]),
-    _told(e.order_placed("discount", _DAY), lines=[_line(discount="50.00")], discount="50.00", total="0.00"),
-    _told(e.order_placed("twice-the-line", _DAY), lines=[_line(), _line()]),
-    # Payments and refunds that do not go with their order.
-    e.order_placed("usd", _DAY, customer_id="ben"),
-    o.refund_in("USD", e.order_paid("usd", _LATER, "13.00")),
-    o.refund_in("USD", e.refund_issued("usd", _LATER, [(1, "desk", "5.00")], tax="0.95")),
-    e.order_placed("nowhere", _DAY, customer_id="frida"),
-    o.refund_in("KES", e.order_paid("nowhere", _LATER, "13.00")),
-    e.order_paid("nowhere", _LATER, "2.00", "pay-known"),
-    o.refund_in("KES", e.refund_issued("nowhere", _LATER, [(1, "desk", "5.00")])),
-    e.refund_issued("nowhere", _LATER, [(1, "desk", "1.00")], refund_id="known"),
-    e.order_placed("shipping", _DAY, shipping="4.90"),
-    _told(e.refund_issued("shipping", _LATER), amount="14.90"),
-    e.order_placed("too-much", _DAY),
-    e.refund_issued("too-much", _LATER, [(1, "desk", "70.00"), (9, "ghost", "1.00")]),
-    e.order_placed("lines-beyond", _DAY),
-    _told(e.refund_issued("lines-beyond", _LATER), amount="1.00"),
-    # What went back in parts, each of which alone is fine; all that was paid, and nothing more.
-    e.order_placed("in-parts", _DAY),
-    e.order_paid("in-parts", _LATER, "23.80"),
-    *(e.refund_issued("in-parts", _LATER, [(1, "desk", "7.00")], refund_id=part) for part in ("one", "other")),
-    e.order_placed("part-paid", _DAY),
-    e.order_paid("part-paid", _LATER, "6.00"),
-    e.refund_issued("part-paid", _LATER, [(1, "desk", "6.01")]),
-    e.order_placed("posted", _DAY, shipping="4.90"),
-    e.order_paid("posted", _LATER, "16.80"),
-    e.refund_issued("posted", _LATER, [(1, "desk", "1.00")], shipping="4.91"),
-    e.order_placed("all-back", _DAY, shipping="4.90"),
-    e.order_paid("all-back", _LATER, "16.80"),
-    e.refund_issued("all-back", _LATER, tax="1.90", shipping="4.90"),
-    e.order_placed("not-sold", _DAY),
-    e.order_paid("not-sold", _LATER),
-    e.refund_issued("not-sold", _LATER, [(1, "ghost", "2.00"), (7, "desk", "3.00")]),
-    # One order told by several events, alike but for the time, or not.
-    *(e.order_placed("told-again", at) for at in (_DAY, _LATER)),
-    e.order_placed("other-lines", _DAY, [("desk", 1, "5.00", "0.00", "1.00"), ("lamp", 1, "5.00", "0.00", "1.00")]),
-    e.order_placed("other-lines", _LATER, [("desk", 1, "5.00", "0.00", "1.00"), ("desk", 1, "5.00", "0.00", "1.00")]),
-    e.order_placed("other-coupon", _DAY),
-    e.order_placed("other-coupon", _LATER, coupon="SPRING"),
-    # Orders that were edited: one told anew in another currency, one that was placed on another day by its amendment.
-    *_EDITED,
-    _told(e.order_amended(_EDITED[0], _LATER, ("desk", 2, "10.00", "0.00", "3.80")), currency="USD"),
-    o.refund_in("USD", e.refund_issued("edited", _LATER, [(1, "desk", "5.00")])),
-    _told(e.order_amended(_EDITED[1], _LATER, ("desk", 1, "10.00", "0.00", "1.90")), placed_at="2026-02-20T10:00:00Z"),
-    e.refund_issued("moved", _LATER, [(1, "desk", "5.00")]),
-    e.refund_issued("before-its-order", "2025-01-01 10:00"),
-    e.order_placed("before-its-order", _DAY),
-    e.refund_issued("never-placed", _LATER),
-    # Customers of several currencies, with and without a rate.
-    e.order_placed("first", "2026-02-01 10:00", customer_id="gustav", currency="CHF"),
-    e.order_placed("second", _DAY, customer_id="gustav"),
-    e.order_placed("eur", "2026-02-01 10:00", customer_id="emil"),
-    e.order_placed("unlisted", _DAY, customer_id="emil", currency="KES"),
-    # Clocks that are far off.
-    *(
-        event
-        for year in ("1970", "1999", "2036", "2099")
-        for event in (
-            e.session_started(f"s{year}", f"{year}-01-01 12:00"),
-            e.cart_changed(f"s{year}", f"{year}-01-01 12:05", "desk"),
-            e.order_placed(f"o{year}", f"{year}-01-01 12:10", session_id=f"s{year}", customer_id=f"c{year}"),
-            e.order_paid(f"o{year}", f"{year}-01-01 12:11"),
-            e.order_shipped(f"o{year}", f"{year}-01-02 12:11"),
-            e.refund_issued(f"o{year}", f"{year}-01-03 12:11"),
-            e.stock_changed("desk", f"{year}-01-01 12:10", -1, 5),
-            e.price_changed("desk", f"{year}-01-01 12:10", "12.00"),
-            e.customer_created(f"c{year}", f"{year}-01-01 11:00"),
-            e.marketing_touched(f"visitor-of-s{year}", f"{year}-01-01 11:59"),
-        )
-    ),
-    # Currencies whose smallest unit is not a hundredth.
-    *(
-        _told(e.order_placed(order, _DAY, customer_id="yuki"), currency="JPY", **_amounts(price, "0", total=price))
-        for order, price in (("yen", "1001"), ("yen-2", "1002"))
-    ),
-    _told(
-        e.order_placed("dinar", _DAY, customer_id="kai"),
-        currency="KWD",
-        **_amounts("1.234", "0.000", quantity=3, total="3.702"),
-    ),
-    _told(
-        e.refund_issued("dinar", _LATER),
-        currency="KWD",
-        amount="1.233",
-        lines=[{"line_number": 1, "product_id": "desk", "quantity": 1, "amount": "1.233"}],
-    ),
-    # One id for things of two owners.
-    e.order_paid("total", _LATER, payment_id="same"),
-    e.order_paid("cent", _LATER, payment_id="same"),
-    e.refund_issued("total", _LATER, refund_id="same"),
-    e.refund_issued("cent", _LATER, refund_id="same"),
-    e.order_placed("total", _LATER, customer_id="someone-else", currency="JPY"),
-    e.order_cancelled("subtotal", "1990-01-01 00:00"),
-    e.order_delivered("discount", "2026-02-01 00:00"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +33,7 @@ def hostile(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPath
     just_now = dt.datetime.now(dt.UTC)
     e.write(shop.settings, [e.order_placed("just-now", just_now), e.order_delivered("just-now", just_now)])
     e.write(shop.settings, [e.order_shipped("just-shipped", just_now)])
-    for part in (_HOSTILE[::2], _HOSTILE[1::2]):
+    for part in (HOSTILE[::2], HOSTILE[1::2]):
         e.write(shop.settings, part)
         shop.dbt.refresh()
     yield shop
@@ -181,6 +53,10 @@ def test_no_test_that_stops_a_build_fails_and_every_contradiction_warns(hostile:
         *("fct_payments_is_in_the_currency_of_its_order", "fct_refunds_is_in_the_currency_of_its_order"),
         *("customers_buy_in_one_currency", "orders_in_a_currency_without_a_rate"),
         *("fct_orders_events_agree", "fct_refund_lines_is_of_a_product_that_was_sold"),
+        *("fct_payments_events_agree", "fct_refunds_events_agree", "fct_sessions_events_agree"),
+        *("fct_marketing_touches_events_agree", "dim_customers_events_agree", "dim_products_events_agree"),
+        *("fct_refund_lines_name_the_line_that_sold_their_product", "fct_refund_lines_stay_within_the_order_line"),
+        "fct_orders_is_paid_what_it_costs",
         *("events_wait_for_their_order", "orders_change_status_as_they_may"),
         "relationships_fct_orders_order_date__date_day__ref_dim_date_",
     }
@@ -197,11 +73,93 @@ def test_what_an_order_contradicts_is_flagged_and_what_it_states_stands(hostile:
 
 
 def test_an_order_of_which_too_much_went_back_says_so_and_its_refunds_count(hostile: Shop) -> None:
-    told = ("in-parts", "part-paid", "posted", "all-back", "too-much", "usd", "nowhere", "told-again")
+    told = ("in-parts", "part-paid", "posted", "all-back", "too-much", "usd", "nowhere", "told-again", "tax-back")
     query = f"select order_id from marts.fct_orders where has_excess_refunds and order_id in {told} order by 1"
-    assert [order for (order,) in hostile.rows(query)] == ["in-parts", "part-paid", "posted", "too-much"]
+    assert [order for (order,) in hostile.rows(query)] == ["in-parts", "part-paid", "posted", "tax-back", "too-much"]
     counted = "select refunded_amount from marts.fct_orders where order_id = 'in-parts'"
     assert hostile.rows(counted) == [(Decimal("14.00"),)]
+
+
+def test_what_the_roundings_of_conversions_make_is_no_excess(hostile: Shop) -> None:
+    query = (
+        "select order_id, refunded_amount > net_amount, has_excess_refunds, conversion_rounding_amount"
+        " from marts.fct_orders where order_id in ('parts-usd', 'parts-usd-and-more', 'paid-twice') order by 1"
+    )
+    # Half a cent of the order and half a cent of the refund, at 0.8481, for each of three.
+    rounding = Decimal("0.02772150")
+    assert hostile.rows(query) == [
+        ("paid-twice", False, False, Decimal(0)),
+        ("parts-usd", True, False, rounding),
+        ("parts-usd-and-more", True, True, rounding),
+    ]
+    query = "select distinct order_id from marts.fct_refund_lines where order_id like 'parts-usd%' and "
+    assert hostile.rows(query + "has_excess_refunds") == [("parts-usd-and-more",)]
+
+
+def test_an_order_that_was_paid_twice_says_so(hostile: Shop) -> None:
+    told = ("paid-twice", "payment-alike", "payment-amount", "part-paid", "usd")
+    query = f"select order_id from marts.fct_orders where has_excess_payments and order_id in {told}"
+    assert hostile.rows(query) == [("paid-twice",)]
+
+
+def test_a_refund_line_says_when_its_line_did_not_sell_as_much(hostile: Shop) -> None:
+    found = hostile.rows(
+        "select order_id, line_number, product_id, has_excess_refunds from marts.fct_refund_lines"
+        " where order_id like 'line-%' group by 1, 2, 3, 4 order by 1, 2"
+    )
+    assert found == [
+        ("line-amount", 1, "desk", True),
+        ("line-number", 2, "desk", False),
+        ("line-number-amount", 2, "desk", True),
+        ("line-units", 1, "desk", True),
+        ("line-whole", 1, "desk", False),
+        ("line-whole", 2, "lamp", False),
+    ]
+
+
+def test_the_product_of_a_refund_line_decides_and_not_its_line_number(hostile: Shop) -> None:
+    """The second line of the order sold a lamp, of no category; the refund of a desk names it."""
+    found = hostile.rows(
+        "select refunds.is_of_named_line, refunds.is_of_sold_product, refunds.category, sales.line_number,"
+        " sales.product_id from marts.fct_refund_lines as refunds"
+        " left join marts.fct_order_lines as sales on refunds.order_line_id = sales.order_line_id"
+        " where refunds.order_id = 'line-number'"
+    )
+    assert found == [(False, True, "office", 1, "desk")]
+    ghost = "select category, order_line_id, is_of_named_line from marts.fct_refund_lines where product_id = 'ghost'"
+    assert set(hostile.rows(ghost)) == {("unknown", None, False)}
+
+
+@pytest.mark.parametrize(
+    ("mart", "key", "told", "contradicting"),
+    [
+        ("fct_refunds", "order_id", "refund-%", ["refund-amount", "refund-lines", "refund-reason"]),
+        ("fct_payments", "order_id", "payment-%", ["payment-amount", "payment-failed", "payment-method"]),
+        ("fct_orders", "order_id", "parcel-%", ["parcel-day"]),
+        ("fct_sessions", "session_id", "session-%", ["session-device"]),
+        ("fct_marketing_touches", "touch_id", "touch-%", ["touch-cost"]),
+        ("dim_customers", "customer_id", "moved-%", ["moved-twice"]),
+        ("dim_products", "product_id", "%-%", ["two-names", "two-prices"]),
+    ],
+)
+def test_what_two_events_tell_differently_says_so(
+    hostile: Shop, mart: str, key: str, told: str, contradicting: list[str]
+) -> None:
+    query = f"select {key} from marts.{mart} where has_contradicting_events and {key} like '{told}' order by 1"
+    assert [name for (name,) in hostile.rows(query)] == contradicting
+
+
+def test_the_first_telling_of_a_refund_stands_and_the_last_of_a_payment(hostile: Shop) -> None:
+    refunds = "select amount, reason from marts.fct_refunds where order_id in ('refund-amount', 'refund-reason')"
+    assert set(hostile.rows(refunds)) == {(Decimal(2), "damaged")}
+    payments = "select order_id, amount, status from marts.fct_payments where order_id like 'payment-%' order by 1"
+    assert hostile.rows(payments) == [
+        ("payment-alike", Decimal("11.90"), "succeeded"),
+        ("payment-amount", Decimal("9.00"), "succeeded"),
+        ("payment-failed", Decimal("11.90"), "failed"),
+        ("payment-method", Decimal("11.90"), "succeeded"),
+        ("payment-recovered", Decimal("11.90"), "succeeded"),
+    ]
 
 
 def test_an_order_that_several_events_tell_differently_says_so_and_the_first_stands(hostile: Shop) -> None:
@@ -216,9 +174,12 @@ def test_an_edited_order_has_one_currency_and_one_day_in_every_mart(hostile: Sho
     for mart, currency in zip(marts, ("currency", "currency", "order_currency", "order_currency"), strict=True):
         query = f"select distinct order_id, {currency} from marts.{mart} where order_id in ('edited', 'moved')"
         assert set(hostile.rows(query)) == {("edited", "USD"), ("moved", "EUR")}, mart
-    days = "select distinct order_date from marts.{} where order_id = 'moved'"
-    with_day = [mart for mart in marts if mart != "fct_refunds"]
-    assert {str(day) for mart in with_day for (day,) in hostile.rows(days.format(mart))} == {"2026-02-20"}
+    # The placing's, whatever the amendment says of it.
+    days = "select distinct {} from marts.{} where order_id = 'moved'"
+    with_day = dict.fromkeys(("fct_orders", "fct_order_lines", "fct_refund_lines", "fct_customer_orders"), "order_date")
+    with_day |= {"fct_order_status_history": "min(transition_date)", "fct_discounts": "order_date"}
+    found = {mart: [str(day) for (day,) in hostile.rows(days.format(day, mart))] for mart, day in with_day.items()}
+    assert found == {mart: ["2026-03-01"] for mart in with_day}
 
 
 def test_a_refund_of_what_an_order_never_sold_counts_for_no_product_and_is_in_the_day(hostile: Shop) -> None:

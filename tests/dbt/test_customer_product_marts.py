@@ -113,7 +113,7 @@ def test_an_erased_customer_keeps_sums_country_and_month_and_no_day_or_score(sho
     assert kept == {
         *("customer_id", "country", "acquisition_channel", "marketing_consent", "is_erased", "is_inferred", "currency"),
         *("orders_count", "gross_amount", "net_amount", "ltv_gross_amount", "ltv_net_amount", "average_order_value"),
-        *("cohort_month", "costed_revenue_amount", "cost_amount", "margin_amount"),
+        *("cohort_month", "costed_revenue_amount", "cost_amount", "margin_amount", "has_contradicting_events"),
     }
     # The cohort keeps its size.
     assert shop.rows("select cohort_size from marts.cohort_retention") == [(2,)]

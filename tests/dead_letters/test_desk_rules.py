@@ -11,8 +11,8 @@ from shop_platform.dead_letters import pages
 from shop_platform.dead_letters.discard import discard, reopen
 from shop_platform.dead_letters.edits import read_edits
 from shop_platform.dead_letters.fix import fix_many, fix_one
-from shop_platform.dead_letters.listing import entries, groups, mixed
-from shop_platform.dead_letters.render import group_lines
+from shop_platform.dead_letters.listing import entries, groups
+from shop_platform.dead_letters.render import fix_lines
 from shop_platform.dead_letters.replay import replay
 from shop_platform.dead_letters.selection import Selection, select
 from shop_platform.errors import ShopError
@@ -22,42 +22,6 @@ from tests.dead_letters.wire import Wire, actions, as_json, assert_books_balance
 from tests.support.events import event, page_view
 
 ME = "me@desk"
-
-
-def test_letters_with_one_cause_are_one_group_whatever_their_values(settings, wire):
-    for number in range(5):
-        view = page_view(number)
-        wire.send(view | {"subject": f"other_{number}"}, view["id"])
-    bad, _ = broken()
-    wire.send(bad, bad["id"])
-    for place in (0, 12):
-        wire.send(b"x" * place + b"\xff")
-    wire.deliver()
-    first, torn, second = groups(settings, select())
-    assert (first.letters, first.error_class, first.schema_path) == (5, "subject_mismatch", "$.subject")
-    assert first.sentence == "subject '...' is not data.session_id '...'"
-    assert (torn.letters, torn.sentence) == (2, "invalid UTF-8 at byte N")
-    assert (second.letters, second.event_type, second.example) == (1, "shop.web.page_viewed.v1", 6)
-    assert first.first_seen <= first.last_seen
-
-
-def test_an_order_among_the_garbage_of_a_burst_is_shown_apart_and_the_example_is_garbage(settings, wire):
-    wire.send(b"a real order, torn", "0190a0b0-0000-7000-8000-000000000001")
-    for number in range(9):
-        wire.send(b"garbage %d" % number, header=False)
-    wire.deliver()
-    (group,) = groups(settings, select(error_class="not_json"))
-    assert (group.letters, group.with_id, group.earlier, mixed([group])) == (10, 1, 0, True)
-    query(
-        settings,
-        "update ops.dead_letters set received_at = received_at - interval '1 hour' where dead_letter_id = 1"
-        " returning 1",
-    )
-    (group,) = groups(settings, select(error_class="not_json"))
-    assert (group.earlier, group.example) == (1, 5)
-    assert "1 of them came more than ten minutes before" in "\n".join(group_lines([group]))
-    assert len(entries(settings, select(until="30m"), 0)) == 1 and len(entries(settings, select(since="30m"), 0)) == 9
-    assert not mixed(groups(settings, select(since="30m")))
 
 
 def test_a_dry_run_counts_what_would_be_given_up_and_changes_nothing(settings, wire):
@@ -319,6 +283,34 @@ def test_a_dry_run_tells_the_outcome_and_changes_nothing(settings, wire):
     assert actions(settings, 1) == [("fix", "fixed")]
 
 
+def test_a_fix_that_is_refused_says_why(settings, wire):
+    bad, _ = broken()
+    wire.send(bad, bad["id"])
+    wire.deliver()
+    report = fix_many(settings, select(ids=[1]), read_edits(["$.data.page=5"], [], give_id=False), actor=ME)
+    text = "\n".join(fix_lines(report, dry_run=False))
+    assert "data_invalid  $.data.page  (for example 1)" in text
+    assert "`page` must be" in text and "Mend this place too" in text
+    assert report.as_dict()["reasons"][0]["reason"].startswith("`page` must be")
+
+
+def test_a_name_told_twice_is_mended_by_saying_which_one_holds(settings, wire):
+    good = page_view(1)
+    twice = as_json(good).replace(b'"page": "/sale"', b'"page": "/sale", "page": "/other"')
+    wire.send(twice, good["id"])
+    wire.deliver()
+    beside = read_edits(['$.data.page_type="home"'], [], give_id=False)
+    text = "\n".join(fix_lines(fix_many(settings, select(ids=[1]), beside, actor=ME), dry_run=False))
+    assert "`page` stands twice in its object; tell it once" in text
+    assert "--set '$.data.page=...' leaves one of them; or give the whole document with --value FILE" in text
+    with pytest.raises(ShopError) as refused:
+        fix_one(settings, 1, twice, actor=ME)
+    assert "--value FILE" in refused.value.hint
+    assert fix_many(settings, select(ids=[1]), read_edits(['$.data.page="/sale"'], [], give_id=False), actor=ME).fixed
+    assert replay(settings, select(), actor=ME).landed == 1
+    assert query(settings, "select data ->> 'page' from raw.web") == [("/sale",)]
+
+
 def test_a_bulk_fix_stores_what_becomes_valid_and_counts_the_rest(settings, wire):
     for number in range(4):
         bad, _ = broken(number)
@@ -380,6 +372,6 @@ def test_a_page_ends_before_it_holds_too_many_bytes(settings, wire, monkeypatch)
 
 def test_a_warehouse_before_the_desk_is_told_to_migrate(settings, wire):
     with connect(settings, Role.ADMIN, autocommit=True) as admin:
-        admin.execute("alter table ops.dead_letters drop column error_sentence")
+        admin.execute("alter table ops.dead_letters drop column error_sentence cascade")
     with pytest.raises(ShopError, match="shop migrate"):
         groups(settings, select())

@@ -100,7 +100,7 @@ def test_the_headers_attribute_a_message_that_cannot_be_read():
     ):
         found = attribute(value, headers)
         assert (found.event_id, found.event_time) == (event_id, dt.datetime.fromisoformat(time))
-    assert attribute(b"\xff", [("ce_id", None), ("ce_id", b"x"), ("ce_time", b"2026-03-01")]) == (None, None)
+    assert attribute(b"\xff", [("ce_id", None), ("ce_id", b"x"), ("ce_time", b"2026-03-01")])[:2] == (None, None)
 
 
 def test_every_type_belongs_to_one_topic_and_is_keyed_by_a_field_of_its_own():

@@ -44,6 +44,7 @@ def told(value, topic="shop.web"):
         (GOOD.replace('"q"', r'"\ud800"'), ErrorClass.NOT_JSON, "half of a surrogate pair"),
         (GOOD.replace('"q"', r'"a\ud800b"'), ErrorClass.NOT_JSON, "half of a surrogate pair"),
         (GOOD.replace('"q"', r'"\udc00\ud800"'), ErrorClass.NOT_JSON, "half of a surrogate pair"),
+        (r'{"q": "\ud800"}', ErrorClass.NOT_JSON, "half of a surrogate pair"),
         (GOOD.replace('"q"', r'"\q"'), ErrorClass.NOT_JSON, "a backslash"),
         (GOOD.replace('"q"', '"a\nb"'), ErrorClass.NOT_JSON, "a control character"),
         (GOOD.replace("3}", '3, "x": ' + "[" * 3000 + "]" * 3000 + "}"), ErrorClass.NOT_JSON, "nested too deeply"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_platform.events import decode as decoding
+from shop_platform.events import extensions
 from shop_platform.events.attribution import attribute
 from shop_platform.events.decode import CONTRACT, ContractViolation, ErrorClass
 from shop_platform.events.registry import EVENT_TYPES
@@ -87,7 +87,7 @@ def test_a_usual_event_needs_no_second_look(kind, monkeypatch):
     CONTRACT.decode(value, topic)  # the source is known now
     if not value.isascii() or kind == "shop.product.created.v1":  # it says `active`, as it would be without
         return
-    monkeypatch.setattr(decoding, "has_each_name_once", lambda value: pytest.fail("looked twice"))
+    monkeypatch.setattr(extensions, "names_if_once", lambda value, marks: pytest.fail("looked twice"))
     monkeypatch.setattr(CONTRACT, "_decode_strictly", lambda value, topic: pytest.fail("read strictly"))
     CONTRACT.decode(value, topic)
 

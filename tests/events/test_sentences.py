@@ -52,7 +52,7 @@ def test_no_fault_of_any_field_is_told_as_code(kind):
         ({"id": "7"}, "`id` must be a UUID"),
         ({"time": "2026-01-01T00:00:00"}, "`time` must be a time that exists, with seconds and the offset from UTC"),
         ({"subject": ""}, "`subject` must be an identifier: letters, digits and . _ : - only, a letter or digit"),
-        ({"data": []}, "`data` must be an object; it is a list of 0 entries"),
+        ({"data": []}, "`data` must be an object; it is an empty list"),
     ],
 )  # fmt: skip
 def test_the_sentence_names_the_field(change, sentence):

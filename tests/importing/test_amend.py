@@ -168,8 +168,16 @@ def test_the_second_store_is_noticed_and_named_before_anything_is_sent(shop, tmp
     report = run_import(shop.settings, ImportOptions(kiel.file, map_, store="kiel"))
     assert (report.exit_code, report.sent, report.others) == (1, 0, 20)
     assert "landed before, without the name of a store, from /test/orders" in "\n".join(report.lines(20))
+    # Nor may the second store's history lose its name, or get another one.
+    for store in (None, "hamburg"):
+        report = run_import(shop.settings, ImportOptions(file, map_, store=store))
+        assert (report.exit_code, report.sent, report.others) == (1, 0, 25)
+        text = "\n".join(report.lines(20))
+        assert "row 2, o-0: landed before, as that of store bonn, from /test/orders/bonn" in text
+        assert "This file has landed as that of store bonn: say --store bonn" in text
     # What is new is sent, and what is not the same stays out.
-    report = run_import(shop.settings, ImportOptions(file, map_, skip_failing=True))
+    mixed = write_lines(tmp_path / "mixed.csv", [ORDER_COLUMNS, *others[:3], *(order_row(n) for n in range(40, 45))])
+    report = run_import(shop.settings, ImportOptions(mixed, map_, skip_failing=True))
     assert (report.exit_code, report.sent) == (1, 5)
 
 

@@ -17,6 +17,9 @@ from shop_platform.importing.amounts import (
     split_refunds,
 )
 from shop_platform.importing.money import amounts_in, apportion, cents_of, format_money, parse_money
+from shop_platform.importing.ndjson_source import NdjsonSource
+from shop_platform.importing.records import text_of
+from tests.importing.files import write_lines
 
 CENTS = st.integers(0, 10**9)
 WEIGHTS = st.lists(st.integers(0, 10**7), min_size=1, max_size=12)
@@ -231,3 +234,22 @@ def test_a_refund_of_more_than_the_order_is_refused():
     order = order_amounts(OrderCharge((LineCharge(1, 1000),), shipping=500))
     with pytest.raises(AmountsError, match=r"15\.01 are more than the order's total 15\.00"):
         split_refunds(order, [1000, 501])
+
+
+def test_a_number_with_an_exponent_is_the_number_that_it_says(tmp_path):
+    path = write_lines(
+        tmp_path / "o.ndjson",
+        ['{"a": 1e2, "b": 2.5E-1, "c": -1.25e+1, "d": 129.90, "e": 1e400000, "f": 1e' + "9" * 30 + "}"],
+    )
+    (row,) = NdjsonSource(path).rows()
+    assert [text_of(value) for value in row.data.values()] == [
+        "100",
+        "0.25",
+        "-12.5",
+        "129.90",
+        "1e400000",
+        "1e" + "9" * 30,
+    ]
+    assert [text_of(number) for number in (1e16, 1e-5, 0.1)] == ["10000000000000000", "0.00001", "0.1"]
+    with pytest.raises(ValueError, match="is not an amount"):
+        parse_money("1e400000")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from shop_platform.errors import ShopError
+from shop_platform.importing.report import sentence
 from shop_platform.importing.run import ImportOptions, run_import
 from shop_platform.settings import load
 from tests.importing.files import (
@@ -39,14 +42,30 @@ def check(tmp_path):
         ({"quantity": "0"}, 3, "", "", "goods 0.00, shipping 0.00 and taxes 0.00 do not come to", "amounts"),
         ({"quantity": ""}, 3, "quantity", "", "is empty or not there", "lines[0].quantity"),
         ({"price": "1,5"}, 3, "price", "1,5", "is not an amount", "lines[0].unit_price"),
-        ({"price": "-1.00"}, 3, "", "", "lines and fees take 2.00 off, more than the order has", "amounts"),
+        (
+            {"price": "-1.00"},
+            3,
+            "",
+            "",
+            "take something off come to 2.00, and the rest of the order to 0.00",
+            "amounts",
+        ),
+        (
+            {"quantity": "-2"},
+            3,
+            "",
+            "",
+            "the line of row 3 has the quantity '-2', so that it takes 20.00 off",
+            "amounts",
+        ),
+        ({"quantity": "0"}, 3, "", "", "the line of row 3 has the quantity '0', so that it counts for", "amounts"),
         ({"price": ""}, 3, "price", "", "is empty or not there", "lines[0].unit_price"),
         ({"total": "21.00"}, 3, "", "", "goods 20.00, shipping 0.00 and taxes 0.00 do not come to", "amounts"),
         ({"product": "a mug"}, 3, "", "a mug", "must be an identifier", "lines[0].product_id"),
         ({"customer": "x" * 80}, 3, "customer", "x" * 59 + "…", "must be an identifier", "customer_id"),
         ({"customer": ""}, 3, "customer", "", "is empty or not there", "customer_id"),
         ({"placed": "soon"}, 3, "placed", "soon", "is not a time in ISO 8601", "time"),
-        ({"placed": "1969-12-31T00:00Z"}, 3, "", "", "lies before 1970", "time"),
+        ({"placed": "1969-12-31T00:00Z"}, 3, "placed", "1969-12-31T00:00Z", "lies before 1970", "time"),
         ({"paid": "later"}, 3, "paid", "later", "is not a time in ISO 8601", "time"),
         ({"order": "#2"}, 3, "order", "#2", "must be an identifier", "order_id"),
     ],
@@ -96,12 +115,180 @@ def test_an_order_whose_rows_stand_apart_is_not_sent_by_halves(check):
     assert report.events == {"shop.order.placed.v1": 2}
 
 
-def test_two_records_that_say_different_things_of_one_order_are_told(check):
-    ungrouped = ORDERS.replace("group_by: order", "")
-    report = check(order_row(1), order_row(1, customer="other"), text=ungrouped)
+def test_a_value_is_told_once_however_many_events_have_it_and_the_sentence_does_not_repeat_it(check):
+    text = ORDERS.replace("currency: {value: EUR}", "currency: {from: product}")
+    report = check(order_row(1, product="BTC", paid="2026-03-02T00:00:00Z"), text=text)
+    (line,) = (line for line in report.lines(20) if line.startswith("  row"))
+    assert line.startswith("  row 2, product: 'BTC' must be the code of a currency that ISO-4217 lists")
+    assert line.endswith("coins of no country are none (order.placed currency)")
+    assert "1 of 1 entity (1 row) fails, for 1 reason" in list(report.lines(20))
+
+
+def test_a_time_that_nobody_would_believe_is_told_with_its_column(check):
+    (problem,) = check(order_row(1, placed="2099-01-01T00:00:00Z")).first_problems
+    told = sentence(problem)
+    assert told.startswith("row 2, placed: '2099-01-01T00:00:00Z' lies after '20") and "clock" not in told
+
+
+def test_one_is_told_as_one(check):
+    said = "\n".join(check(order_row(1)).lines(20))
+    assert "orders.csv: 1 row, 1 entity\n" in said and "nothing was sent; 1 event could be." in said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"order": "a",}', "is not a JSON document: a comma stands before the closing brace (byte 14, near "),
+        ('{"order": NaN}', "is not a JSON document: `order` is NaN (byte 10), which JSON does not know"),
+        ('{"order": ', "is not a JSON document: it ends too early"),
+        ("[1]", "is a list, not an object"),
+        ("7", "is a number, not an object"),
+        ('"x"', "is a text, not an object"),
+        ('{"order": "a", "total": "1.00", "order": "b"}', "has 'order' twice; tell it once"),
+        ('{"order": "a", "lines": [{"sku": 1}, {"sku": 1, "sku": 2}]}', "has 'lines[1].sku' twice; tell it once"),
+    ],
+)
+def test_a_line_that_is_no_json_object_is_told_in_words(tmp_path, line, said):
+    right = dict(zip(ORDER_COLUMNS.split(","), order_row(1).split(","), strict=True))
+    file = write_lines(tmp_path / "o.ndjson", [json.dumps(right), line, json.dumps(right | {"order": "o-2"})])
+    report = run_import(load(), ImportOptions(file, write_map(tmp_path, UNGROUPED), dry_run=True))
     (problem,) = report.first_problems
-    assert problem.row == 3 and "says something else of o-1 than row 2" in problem.reason
-    assert report.events.total() == 1
+    assert problem.row == 2 and problem.reason.startswith(said)
+    assert report.events.total() == 2
+
+
+def test_a_broken_quotation_is_told_in_words(check):
+    (problem,) = check(order_row(1).replace("mug", '"mu"g"')).first_problems
+    assert problem.reason.startswith("has something behind a closing quotation mark")
+
+
+UNGROUPED = ORDERS.replace("group_by: order", "")
+PEOPLE = """
+    version: 1
+    source: /test/people
+    events:
+      - type: customer.created
+        time: {from: at}
+        data:
+          customer_id: {from: id}
+          email: {from: email}
+          first_name: {value: Ada}
+          last_name: {value: Byron}
+          address: {street: {value: Weg 1}, postal_code: {value: "1"}, city: {value: Kiel}, country: {value: DE}}
+          locale: {value: de}
+          marketing_consent: {value: "no"}
+          acquisition_channel: {value: direct}
+"""
+PRODUCTS = """
+    version: 1
+    source: /test/products
+    events:
+      - type: product.created
+        time: {from: at}
+        data:
+          product_id: {from: id}
+          sku: {from: id}
+          name: {from: name}
+          category: {value: mugs}
+          subcategory: {value: mugs}
+          brand: {value: acme}
+          price: {value: "2.00"}
+          cost: {value: "1.00"}
+          currency: {value: EUR}
+          active: {value: "yes"}
+"""
+REFUNDS = """
+    version: 1
+    source: /test/refunds
+    events:
+      - type: refund.issued
+        time: {from: at}
+        data:
+          refund_id: {from: id}
+          order_id: {from: order}
+          amount: {from: amount}
+          tax: {value: "0.00"}
+          currency: {value: EUR}
+          reason: {value: unknown}
+          lines: {each: rows, fields: {line_number: {value: "1"}, product_id: {value: mug}, quantity: {value: "1"},
+            amount: {from: amount}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "differs"),
+    [
+        ({"customer": "other"}, "`customer_id`"),
+        ({"placed": "2026-04-01T10:00:00Z"}, "`time`"),
+        (
+            {"placed": "2026-04-01T10:00:00Z", "customer": "other", "product": "cup"},
+            "`time`, `customer_id` and `lines`",
+        ),
+    ],
+)
+def test_two_different_orders_under_one_number_both_fail_and_name_each_other(check, changes, differs):
+    report = check(order_row(1), order_row(2), order_row(1, **changes), text=UNGROUPED)
+    assert [sentence(each) for each in report.first_problems] == [
+        f"row {row}: order 'o-1' is in row {other} too, and differs there in {differs} (order.placed)"
+        for row, other in ((2, 4), (4, 2))
+    ]
+    assert (report.exit_code, report.failing_entities, report.failing_rows) == (1, 2, 2)
+    assert report.events == {"shop.order.placed.v1": 1}
+
+
+def test_neither_of_two_orders_that_contradict_each_other_is_sent_nor_a_repetition_of_one(check):
+    first, other = order_row(1), order_row(1, total="30.00", price="15.00")
+    report = check(first, other, first, order_row(2), text=UNGROUPED)
+    assert (report.failing_entities, report.repeated, report.events.total()) == (3, 0, 1)
+    assert report.first_problems[-1].reason.endswith("is in row 2 too, and is contradicted by a third row")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "one", "other", "said"),
+    [
+        (PEOPLE, "at,id,email", "c-1,a@example.com", "c-1,b@example.com", "customer 'c-1' is in row 2 too"),
+        (PRODUCTS, "at,id,name", "p-1,Mug", "p-1,Cup", "product 'p-1' is in row 2 too, and differs there in `name`"),
+        (REFUNDS, "at,id,order,amount", "r-1,o-1,1.00", "r-1,o-2,2.00",
+         "refund 'r-1' is in row 2 too, and differs there in `order_id`, `amount` and `lines`"),
+    ],
+    ids=["customer", "product", "refund"],
+)  # fmt: skip
+@pytest.mark.parametrize("later", ["2026-03-01T10:00:00Z", "2026-03-02T10:00:00Z"])
+def test_no_business_id_tells_two_things_in_one_file(tmp_path, text, columns, one, other, said, later):
+    rows = [f"2026-03-01T10:00:00Z,{one}", f"{later},{other}"]
+    file = write_lines(tmp_path / "f.csv", [columns, *rows])
+    report = run_import(load(), ImportOptions(file, write_map(tmp_path, text), dry_run=True))
+    assert (report.exit_code, report.failing_entities, report.events.total()) == (1, 2, 0)
+    if later.startswith("2026-03-01"):
+        assert said in report.first_problems[1].reason
+
+
+def test_one_payment_of_two_orders_is_told_with_both_rows(check):
+    text = UNGROUPED.replace("{from: order, do: [{prefix: pay-}]}", "{value: pay-1}")
+    paid = [order_row(n, paid="2026-03-02T00:00:00Z") for n in (1, 2)]
+    report = check(*paid, text=text)
+    assert report.first_problems[1].reason == "payment 'pay-1' is in row 2 too, and differs there in `order_id`"
+    assert (report.failing_entities, report.events.total()) == (2, 0)
+
+
+def test_a_price_may_change_often(tmp_path):
+    text = """
+        version: 1
+        source: /test/prices
+        events:
+          - type: product.price_changed
+            time: {from: at}
+            data:
+              product_id: {from: id}
+              old_price: {value: "1.00"}
+              price: {from: price}
+              cost: {value: "1.00"}
+              currency: {value: EUR}
+              reason: {value: sale}
+    """
+    file = write_lines(tmp_path / "f.csv", ["at,id,price", "2026-03-01T10:00Z,p,2.00", "2026-03-02T10:00Z,p,3.00"])
+    report = run_import(load(), ImportOptions(file, write_map(tmp_path, text), dry_run=True))
+    assert (report.exit_code, report.events.total()) == (0, 2), report.first_problems
 
 
 def test_a_record_that_is_there_twice_is_counted_and_is_no_mistake(check):

@@ -138,7 +138,7 @@ def test_rows_that_are_no_csv_are_reported_and_the_others_are_read(tmp_path):
     report = dry_run(write_lines(tmp_path / "c.csv", lines), write_map(tmp_path, CUSTOMERS))
     assert [(p.row, p.reason) for p in report.first_problems] == [
         (3, "has 2 fields, the header has 3"),
-        (4, "is no CSV: ',' expected after '\"'"),
+        (4, 'has something behind a closing quotation mark; one within a field is written twice ("")'),
     ]
     assert (report.events.total(), report.failing_entities, report.exit_code) == (2, 2, 1)
 
@@ -149,7 +149,9 @@ def test_lines_that_are_no_json_objects_are_reported(tmp_path):
     file.write_bytes("\n".join([good, "{", "", "[1]", good.replace("c1", "c2")]).encode() + b'\n{"at": "\xff"}\n')
     report = dry_run(file, write_map(tmp_path, CUSTOMERS))
     assert [p.row for p in report.first_problems] == [2, 4, 6]
-    assert all(p.reason.startswith("is no JSON object") for p in report.first_problems)
+    ends, is_a_list, is_no_text = (p.reason for p in report.first_problems)
+    assert ends.startswith("is not a JSON document: it ends too early")
+    assert (is_a_list, is_no_text) == ("is a list, not an object: {...}", "is not written in UTF-8")
     assert report.events.total() == 2
 
 

@@ -290,7 +290,7 @@ def test_the_command_tells_people_and_programs_what_it_did(shop, tmp_path):
     file = write_lines(tmp_path / "orders.csv", [ORDER_COLUMNS, order_row(1), order_row(2, quantity="x")])
     code, out, _ = finished(shop.settings, file, "--map", map_, "--dry-run")
     assert code == 1 and "row 3, quantity: 'x' is not a number (order lines[0].quantity)" in out
-    assert "1 of 2 entities (1 rows) fail" in out and "Dry run: nothing was sent; 1 events could be." in out
+    assert "1 of 2 entities (1 row) fails" in out and "Dry run: nothing was sent; 1 event could be." in out
 
     code, out, _ = finished(shop.settings, file, "--map", map_, "--skip-failing", "--json")
     report = json.loads(out)

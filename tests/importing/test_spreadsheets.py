@@ -77,13 +77,13 @@ def test_a_row_of_totals_is_left_out_by_one_line_and_counted(tmp_path):
     map_ = write_map(tmp_path, ORDERS.replace("version: 1", leaving))
     found = run_import(load(), ImportOptions(file, map_, dry_run=True))
     assert (found.exit_code, found.rows, found.rows_left_out, found.events.total()) == (0, 2, 1, 2)
-    assert "1 rows left out as the map says" in "\n".join(found.lines(5))
+    assert "1 row left out as the map says" in "\n".join(found.lines(5))
 
 
 def test_a_quote_that_is_not_closed_fails_its_row_and_no_other(report):
     rows = ["at,customer,why", '2026-03-01T10:00Z,"c1,x', *(GOOD.replace("c1", f"c{n}") for n in range(2, 9))]
     found = report("\n".join(rows))
-    assert [(p.row, p.reason[:30]) for p in found.first_problems] == [(2, "has a quote that is not closed")]
+    assert [(p.row, p.reason[:30]) for p in found.first_problems] == [(2, "has a quotation mark that is n")]
     assert (found.rows, found.events.total()) == (8, 7)
 
 

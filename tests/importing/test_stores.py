@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from shop_platform.errors import ShopError
@@ -98,6 +100,24 @@ def test_an_unpaid_order_of_woocommerce_is_no_sale_and_is_counted_with_the_reaso
     ((reason, count),) = report.left_out_because.items()
     assert count == 1 and f"          1  left out: {reason}" in list(report.lines(20))
     assert report.as_dict()["left_out_because"] == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"payment_method": "dummy"},
+        {"meta_data": [{"id": 1, "key": "_wcpay_mode", "value": "test"}]},
+        {"meta_data": [{"id": 1, "key": "_ppcp_paypal_payment_mode", "value": "sandbox"}]},
+        {"meta_data": [{"id": 1, "key": "_mollie_payment_mode", "value": "test"}]},
+    ],
+    ids=str,
+)
+def test_an_order_of_a_test_mode_of_woocommerce_is_left_out_and_one_of_the_live_mode_is_not(check, tmp_path, mark):
+    first = json.loads(WOOCOMMERCE[0].read_text(encoding="utf-8").splitlines()[0])
+    live = first | {"meta_data": [each | {"value": "live"} for each in mark.get("meta_data", [])]}
+    report = check(write_lines(tmp_path / "o.ndjson", map(json.dumps, (live, first | mark))), WOOCOMMERCE[1])
+    assert (report.exit_code, report.left_out, report.events["shop.order.placed.v1"]) == (0, 1, 1)
+    assert report.left_out_because == {"a test payment": 1}
 
 
 @pytest.mark.parametrize("gateway", ["bogus", "(for testing) Bogus Gateway", "Shopify Payments + Bogus"])

@@ -31,6 +31,14 @@ def customer(**data):
     return event("shop.customer.created.v1", "cus_1", whole)
 
 
+def order():
+    line = {"line_number": 1, "product_id": "p", "sku": "p", "quantity": 1, "discount": "0.00", "tax": "1.90"}
+    amounts = {"subtotal": "10.00", "discount": "0.00", "shipping": "0.00", "tax": "1.90", "total": "11.90"}
+    about = {"order_id": "ord_1", "customer_id": "cus_1", "channel": "direct", "device": "mobile"}
+    where = {"country": "DE", "currency": "EUR", "lines": [line | {"unit_price": "10.00"}]}
+    return event("shop.order.placed.v1", "ord_1", about | where | amounts)
+
+
 def test_other_content_under_an_id_that_has_landed_is_buried_and_counted(shop):
     """In the same batch and in a later one; what differs may be the data, the envelope, or something personal."""
     settings, producer = shop.settings, LedgerProducer(shop.settings)
@@ -66,6 +74,25 @@ def test_other_content_under_an_id_that_has_landed_is_buried_and_counted(shop):
     outcome = reconcile(settings)
     assert outcome.holds and outcome.hours.holds
     assert (outcome.landed, outcome.in_both, outcome.duplicates) == (2, 0, 4)
+
+
+def test_a_text_that_the_first_telling_did_not_have_is_other_content(shop):
+    """What an erasure takes may be missing from what landed; here nobody was erased."""
+    settings, producer = shop.settings, LedgerProducer(shop.settings)
+    page, person, bought = page_view(1), customer(), order()
+    producer.send([page, person, bought])
+    ingest_until_end(settings)
+    producer.send(
+        [
+            page | {"data": page["data"] | {"page": "/sale?utm_source=mail"}},
+            person | {"data": person["data"] | {"address": person["data"]["address"] | {"region": "BE"}}},
+            bought | {"data": bought["data"] | {"coupon": "WELCOME"}},
+        ]
+    )
+    report = ingest_until_end(settings).by_subject
+    assert {
+        name: (report[name].duplicates, report[name].dead) for name in ("web", "customers", "orders")
+    } == dict.fromkeys(("web", "customers", "orders"), (0, 1))
 
 
 def test_a_letter_with_a_used_id_lands_once_it_has_an_id_of_its_own(shop):

@@ -18,6 +18,7 @@ from confluent_kafka.admin import (
 )
 
 from shop_platform.settings import Settings, load
+from tests.events.producers_page import rights
 from tests.kafka.certificates import Authority, Certificate, openssl_available
 from tests.support.real_kafka import RealKafka, real_kafka_available, start_real_kafka
 from tests.support.suites import require
@@ -29,6 +30,7 @@ RIGHTS = (
     (ResourceType.TOPIC, "shop.", ("CREATE", "DESCRIBE", "ALTER", "READ", "WRITE")),
     (ResourceType.GROUP, "shop-", ("READ",)),
 )
+RIGHTS_OF_A_PRODUCER = rights()
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
@@ -99,11 +101,17 @@ def secure_broker(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "SENDS_AWAY": "SASL_SSL",
         },
         advertised={"SENDS_AWAY": "kafka.invalid"},
-        scram_users=dict.fromkeys(("shop", "nobody", "onlooker"), PASSWORD),
+        scram_users=dict.fromkeys(("shop", "nobody", "onlooker", RIGHTS_OF_A_PRODUCER.principal), PASSWORD),
     ) as kafka:
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
         rules = [rule for user in ("shop", "CN=shop") for rule in _rules(user, RIGHTS)]
         rules += _rules("onlooker", [(ResourceType.TOPIC, "shop.", ("DESCRIBE",))])
+        producer = RIGHTS_OF_A_PRODUCER
+        rules += _rules(
+            producer.principal,
+            [(ResourceType.TOPIC, topic, producer.operations) for topic in producer.topics],
+            ResourcePatternType.LITERAL,
+        )
         for future in admin.create_acls(rules).values():
             future.result(30)
         yield SecureKafka(kafka, keys)
@@ -138,18 +146,18 @@ def _properties(keys: Keys) -> dict[str, str]:
     return properties
 
 
-def _rules(user: str, rights: Any) -> list[AclBinding]:
+def _rules(user: str, rights: Any, pattern: ResourcePatternType = ResourcePatternType.PREFIXED) -> list[AclBinding]:
     return [
         AclBinding(
             kind,
-            prefix,
-            ResourcePatternType.PREFIXED,
+            name,
+            pattern,
             f"User:{user}",
             "*",
             AclOperation[operation],
             AclPermissionType.ALLOW,
         )
-        for kind, prefix, operations in rights
+        for kind, name, operations in rights
         for operation in operations
     ]
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import uuid
 
 import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from shop_platform.errors import ShopError
 from shop_platform.events.registry import TOPICS
@@ -19,7 +22,10 @@ from shop_platform.local.ports import any_free
 from shop_platform.operations.reconcile import reconcile
 from shop_platform.operations.status import collect
 from shop_platform.settings import load
+from tests.events import producers_page as page
+from tests.kafka.conftest import PASSWORD, RIGHTS_OF_A_PRODUCER
 from tests.support.events import LedgerProducer, page_view
+from tests.support.samples import PYTHON, run
 
 pytestmark = pytest.mark.kafka
 
@@ -196,3 +202,82 @@ def test_no_output_holds_a_password(secure_kafka, tmp_path):
     done = command(settings, "topics")
 
     assert "a-very-secret-word" not in done.stdout + done.stderr + repr(settings)
+
+
+@pytest.fixture
+def producers_variables(secure_kafka, monkeypatch):
+    """What the page has a shop's developer set, for the user who has the page's rights."""
+    told = {
+        "SHOP_KAFKA_BOOTSTRAP": secure_kafka.kafka.listeners["SCRAM_TLS"],
+        "SHOP_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "SHOP_KAFKA_SSL_CA": str(secure_kafka.keys.authority.certificate),
+        "SHOP_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "SHOP_KAFKA_SASL_USERNAME": RIGHTS_OF_A_PRODUCER.principal,
+        "SHOP_KAFKA_SASL_PASSWORD": PASSWORD,
+    }
+    for name, value in told.items():
+        assert f"`{name}`" in page.text()
+        monkeypatch.setenv(name, value)
+    return told
+
+
+def test_the_pages_client_sends_with_the_pages_rights_and_may_do_nothing_else(
+    secure_kafka, fresh_warehouse, producers_variables, tmp_path
+):
+    settings = secure_kafka.settings("SCRAM_TLS", fresh_warehouse.settings)
+    ensure_topics(settings)
+    program = tmp_path / "client.py"
+    program.write_text(page.block("python", "confluent_kafka"))
+    producer = runpy.run_path(str(program))["producer"]
+    outcomes = []
+
+    def send(topic):
+        message = page.message(page.blocks("text")[0])
+        producer.produce(
+            topic,
+            page.blocks("json")[0],
+            key=message.key,
+            headers=message.headers,
+            on_delivery=lambda error, _: outcomes.append(error.code() if error else None),
+        )
+        assert producer.flush(60) == 0
+        return outcomes[-1]
+
+    assert [send("shop.orders"), send("shop.orders")] == [None, None]
+    assert send("shop.web") == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    report = ingest_until_end(settings).by_subject
+    assert (report["orders"].landed, report["orders"].duplicates, report["web"].landed) == (1, 1, 0)
+
+    login = {
+        "bootstrap.servers": producers_variables["SHOP_KAFKA_BOOTSTRAP"],
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": producers_variables["SHOP_KAFKA_SSL_CA"],
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": RIGHTS_OF_A_PRODUCER.principal,
+        "sasl.password": PASSWORD,
+        "log_level": 0,
+    }
+    reader = Consumer(login | {"group.id": "acme", "auto.offset.reset": "earliest"})
+    reader.assign([TopicPartition("shop.orders", partition, 0) for partition in range(6)])
+    while (code := reader.poll(60).error().code()) == KafkaError.GROUP_AUTHORIZATION_FAILED:
+        pass
+    assert code == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    reader.close()
+    admin = AdminClient(login)
+    for future in admin.create_topics([NewTopic("shop.mine", 1)]).values():
+        with pytest.raises(KafkaException) as refused:
+            future.result(60)
+        assert refused.value.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_the_samples_send_over_tls_with_a_login_and_the_pages_rights(
+    secure_kafka, fresh_warehouse, producers_variables, producer_in_javascript, producer_in_go
+):
+    settings = secure_kafka.settings("SCRAM_TLS", fresh_warehouse.settings)
+    ensure_topics(settings)
+    for command in (PYTHON, producer_in_javascript, producer_in_go):
+        sent = run(command, producers_variables)
+        assert sent.returncode == 0, sent.stderr
+        refused = run(command, producers_variables | {"SHOP_KAFKA_SASL_PASSWORD": "another"})
+        assert refused.returncode == 1 and "acknowledged" not in refused.stdout, refused.stderr
+    assert ingest_until_end(settings).by_subject["orders"].landed == 6

@@ -187,6 +187,23 @@ def test_dead_letters_that_a_person_dealt_with_do_not_page(on_call):
     assert on_call.told() == [("resolved", "check:raw/web:few_dead_letters")], "before the check runs again"
 
 
+def test_a_type_of_which_everything_fails_pages_until_somebody_deals_with_it(on_call):
+    on_call.admin(
+        "insert into ops.ingest_batches (topic_id, topic, partition, first_offset, next_offset, messages, landed,"
+        " duplicates, dead, writer, started_at) values ('t', 'shop.web', 0, 0, 9000, 9000, 8990, 0, 10, 'w', now())"
+    )
+    on_call.admin(
+        'insert into ops.dead_letters (topic_id, topic, partition, "offset", error_class, error, source, event_type)'
+        " select 't', 'shop.web', 0, n, 'x', 'x', '/shop/app', 'shop.web.searched.v1' from generate_series(1, 10) as n"
+    )
+    on_call.check("raw/web", "few_dead_letters", False, description="10 of 10 shop.web.searched.v1 from /shop/app")
+    on_call.look()
+    assert on_call.told() == [("firing", "check:raw/web:few_dead_letters")]
+    on_call.admin("update ops.dead_letters set status = 'discarded' where \"offset\" = 1")
+    on_call.look()
+    assert on_call.told() == [("resolved", "check:raw/web:few_dead_letters")]
+
+
 def test_late_assets_are_one_incident_per_layer(on_call):
     on_call.admin("insert into ops.late_assets values ('marts/a', 'They follow.'), ('marts/b', 'They follow.')")
     on_call.look(2)

@@ -9,7 +9,7 @@ from shop_platform.settings import PROJECT_ROOT
 DOCS = PROJECT_ROOT / "docs"
 RUNBOOKS = sorted((DOCS / "runbooks").glob("*.md"))
 PAGES = {page.name if page.parent == DOCS else f"runbooks/{page.name}": page for page in RUNBOOKS} | {
-    name: DOCS / name for name in ("guide.md", "troubleshooting.md", "dead-letters.md")
+    name: DOCS / name for name in ("guide.md", "producers.md", "troubleshooting.md", "dead-letters.md")
 }
 
 _BLOCK = re.compile(r"^ *```(sh|sql)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
@@ -27,7 +27,7 @@ def commands(text: str) -> list[str]:
     """Return every command and query of a page once, in their order, without comments and line breaks."""
     found = []
     for kind, block in _BLOCK.findall(text):
-        without = re.sub(r"(^|\s)(#|--) .*$", "", block, flags=re.MULTILINE)
+        without = re.sub(r"(^|\s)(#|--) .*$", "", block.replace("\\\n", " "), flags=re.MULTILINE)
         found += without.split(";" if kind == "sql" else "\n")
     found += [span for span in _SPAN.findall(_ANY_BLOCK.sub("", text)) if _COMMAND.match(span)]
     return list(dict.fromkeys(" ".join(each.split()) for each in found if each.strip()))

@@ -187,7 +187,7 @@ TRIED: dict[str, dict[str, How]] = {
     },
     "runbooks/stale.md": {"shop status": STATUS},
     "guide.md": {
-        "shop events validate events.ndjson": Elsewhere("tests/events/test_validate.py"),
+        "shop up": Elsewhere(DEMO),
         "shop monitor": FOR_EVER,
         ". .venv/bin/activate": Run(),
         'eval "$(shop env)"': Run(),
@@ -204,7 +204,7 @@ TRIED: dict[str, dict[str, How]] = {
         "select event_time, event_type, data from raw.orders where subject = '<order_id>' order by event_time": ask(),
         "select topic, partition, first_offset, next_offset, writer, committed_at from ops.ingest_batches"
         " order by batch_id desc limit 5": ask(says="5 rows"),
-        "select error_class, count(*), min(error_sentence) from ops.dead_letters group by 1 order by 2 desc": ask(
+        "select error_class, count(*), min(reason) from ops.dead_letter_feed group by 1 order by 2 desc": ask(
             says="unknown_version"
         ),
         "select date_day, measure, old_value, new_value, reason, sample_event_ids from marts.kpi_restatements"
@@ -266,6 +266,23 @@ TRIED: dict[str, dict[str, How]] = {
         "shop migrate": Run(says="nothing to apply"),
         "docker compose run --rm migrate shop retention": DOCKER,
     },
+    "producers.md": {
+        "export SHOP_DATA_DIR=$PWD/.shop-mine": Exists("the folder of another stack than the one that is up"),
+        "shop up": Elsewhere(DEMO),
+        "shop status": STATUS,
+        "shop verify --only i1": I1,
+        "shop verify": VERIFY,
+        "shop dead-letters list": LETTERS,
+        "shop dead-letters replay": NAMED,
+        "kafka-configs.sh --bootstrap-server ... --alter --entity-type users --entity-name acme-checkout"
+        " --add-config 'SCRAM-SHA-512=[password=...]'": Exists(
+            "a tool of Kafka; the test makes the user as its broker starts"
+        ),
+        "kafka-acls.sh --bootstrap-server ... --add --allow-principal User:acme-checkout --topic shop.orders"
+        " --topic shop.returns --operation Write --operation Describe": Elsewhere("tests/kafka/test_secure_kafka.py"),
+        "shop events validate events.ndjson": Elsewhere("tests/events/test_validate.py"),
+        "shop events validate --topic shop.orders --json < events.ndjson": Elsewhere("tests/events/test_validate.py"),
+    },
     "troubleshooting.md": {
         "shop status": STATUS,
         "sudo apt-get install python3-venv": MACHINE,
@@ -324,6 +341,9 @@ TRIED: dict[str, dict[str, How]] = {
         "rm letter.json": Run("letters"),
         "shop dead-letters replay --dry-run": Run("letters", codes=(0, 1), says="would be landed"),
         "shop dead-letters replay": Run("letters", codes=(1,), says="landed, 0 settled as duplicates"),
+        "shop dead-letters feed --source /shop/web": Run("letters", says="/shop/web"),
+        "shop dead-letters feed --source /shop/web --since 24h --exit-code": Run("letters", codes=(0, 1)),
+        "shop dead-letters feed --source /shop/web --each --json --limit 1000": Run("letters"),
         'shop dead-letters discard 9 --because "an error page of the proxy, ticket OPS-17"': Run(
             "letters", says="1 discarded"
         ),

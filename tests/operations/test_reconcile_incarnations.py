@@ -128,6 +128,7 @@ create table ops.retractions (
     event_id uuid, topic text, event_type text, source text, subject text, event_time timestamptz, data jsonb,
     restored_at timestamptz
 );
+alter table ops.dead_letters add column source text;
 create schema pii;
 create table pii.personal_data (event_id uuid, event_type text, data jsonb);
 grant usage on schema pii to shop_ingest;
@@ -145,6 +146,7 @@ def test_an_upgrade_counts_what_was_there_without_an_hour(old_shop):
     admin(old_shop, TODAYS)
     ingest_until_end(old_shop.settings)
     admin(old_shop, "drop function ops.ensure_partitions(); drop table ops.retractions; drop schema pii cascade")
+    admin(old_shop, "alter table ops.dead_letters drop column source")
     # As it was before there were hours, and a place for the time of a dead letter.
     admin(old_shop, "truncate ops.ingest_hours")
     admin(old_shop, "update ops.dead_letters set event_time = null")

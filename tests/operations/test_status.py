@@ -209,7 +209,12 @@ def test_everything_is_looked_at_and_each_that_is_away_stands_with_its_reason(sh
     assert "postgres" not in away and "kafka" not in away and away["dagster-web"]
     assert (status.failed_checks, status.warning_checks, status.exit_code) == (2, 1, 1), "a halt is told as one"
     text = shown(status_table(status))
-    for part in ("ingest: no process reads", "2 failing, 1 with a warning", "adds_up does not hold", "2 rows"):
+    for part in (
+        "ingest: no process reads",
+        "2 failing (adds_up, hours_add_up), 1 with a warning",
+        "adds_up does not hold",
+        "2 rows",
+    ):
         assert part in text
     assert "hours_add_up does not hold for ops/reconciliation" in text, "what only a person's own run has found"
     assert text.count("adds_up does not hold for marts/orders") == 1
@@ -218,6 +223,41 @@ def test_everything_is_looked_at_and_each_that_is_away_stands_with_its_reason(sh
     assert [(each["check_name"], each["description"]) for each in told["warnings"]] == [("few_duplicates", "1 %")]
     assert "few_duplicates of raw/web" in text and "1 %" in text and "mended" not in text
     assert "few_duplicates" not in shown(live_screen(status, {}, {}, []))
+
+
+def test_what_touches_money_is_told_first_and_a_day_that_no_calendar_has_once_and_last(shop):
+    checks = [
+        ("marts/dim_customers", "dim_customers_events_agree", "warn", "2026-11-01"),
+        ("marts/dim_customers", "dim_customers_lifetime_values_are_known", "warn", "2026-11-02"),
+        ("marts/fct_carts", "relationships_fct_carts_cart_date__date_day__ref_dim_date_", "warn", "2026-10-01"),
+        ("marts/fct_orders", "relationships_fct_orders_order_date__date_day__ref_dim_date_", "warn", "2026-10-01"),
+        ("marts/fct_orders", "fct_orders_events_agree", "warn", "2026-11-03"),
+        ("marts/fct_events", "unique_fct_events_event_id", "error", "2026-11-01"),
+        ("marts/kpi_daily", "kpi_daily_total_adds_up", "error", "2026-11-04"),
+    ]
+    for asset, check, severity, since in checks:
+        admin(
+            shop,
+            "insert into ops.check_states"
+            " (asset, check_name, passed, severity, description, run_id, checked_at, failing_since, pages)"
+            f" values ('{asset}', '{check}', false, '{severity}', 'Found.', 'r', now(), '{since}', false)",
+        )
+    status = collect(shop.settings)
+    assert [each["check_name"] for each in status.failing_checks] == [
+        "kpi_daily_total_adds_up",
+        "unique_fct_events_event_id",
+    ]
+    assert status.warning_checks == 5, "the folding is the screen's"
+    text = " ".join(shown(status_table(status)).split())
+    places = [
+        "2 failing (kpi_daily_total_adds_up, unique_fct_events_event_id), 5 with a warning",
+        *("dim_customers_lifetime_values_are_known", "fct_orders_events_agree", "dim_customers_events_agree"),
+        "relationships with dim_date (2 checks)",
+        "Days that dim_date does not have, in cart_date of fct_carts, order_date of fct_orders. Found.",
+    ]
+    assert [text.find(place) for place in places] == sorted(text.find(place) for place in places)
+    assert -1 not in [text.find(place) for place in places]
+    assert text.count("dim_date") == 3, "its heading and its sentence"
 
 
 def test_at_most_ten_warnings_are_told_and_of_the_others_how_many():

@@ -6,9 +6,10 @@ import datetime as dt
 from dataclasses import replace
 
 from shop_platform.orchestration import names
-from shop_platform.orchestration.after_retraction import Follow, look, sentences, tell
+from shop_platform.orchestration.after_retraction import Follow, look, news, sentences, tell, wait
 from shop_platform.orchestration.run_history import RunRow, record_run
-from shop_platform.settings import load
+from shop_platform.settings import Role, load
+from shop_platform.warehouse.connect import connect
 
 BEHIND = Follow(3, ("marts.a", "marts.b"), dagster=True, refresher=True, run_seconds=38.4)
 
@@ -50,3 +51,45 @@ def test_the_last_build_that_went_well_says_how_long_the_next_one_takes(warehous
         row = RunRow(run_id, names.JOB_TRANSFORM, status, "manual", start, end, None, None, (), (), (), ())
         record_run(warehouse.settings, row)
     assert look(warehouse.settings).run_seconds == 38.0
+
+
+def test_what_was_said_is_not_said_again_but_how_far_the_marts_are():
+    assert news(BEHIND, None) == tell(BEHIND)
+    assert news(BEHIND, BEHIND) == []
+    assert news(replace(BEHIND, behind=("marts.b",)), BEHIND) == ["1 of 3 marts still tells the old figures."]
+    away = replace(BEHIND, dagster=False)
+    assert news(away, BEHIND) == tell(away), "who builds them is another one now"
+    done = replace(BEHIND, behind=())
+    assert news(done, BEHIND) == ["No mart tells the old figures any more: all 3 are built since."]
+
+
+def test_waiting_ends_with_the_last_mart_and_no_earlier(fresh_warehouse):
+    settings = fresh_warehouse.settings
+    marts = [f"marts.m{number}" for number in range(3)]
+    with connect(settings, Role.TRANSFORM, autocommit=True) as builder:
+        for mart in marts:
+            builder.execute(f"create table {mart} (id int)")
+    with connect(settings, Role.ADMIN, autocommit=True) as admin:
+        for mart in marts:
+            admin.execute(
+                "insert into ops.model_watermarks (model, ceiling, invocation_id) values (%s, '3', 'a build')", [mart]
+            )
+        admin.execute(
+            "insert into ops.retractions (event_id, topic, event_type, source, subject, event_time, data,"
+            " kafka_partition, kafka_offset, ingested_at, landed_xid, retracted_by, because) values"
+            " (gen_random_uuid(), 'shop.web', 't', 's', 'x', now(), '{}', 0, 0, now(), '3', 'ada', 'a test')"
+        )
+        heard, looks = [], iter(marts)
+
+        def say(lines):
+            heard.append(lines)
+
+        def build_one(_seconds):
+            mart = next(looks)
+            admin.execute("update ops.model_watermarks set ceiling = pg_current_xact_id() where model = %s", [mart])
+
+        found = wait(settings, say, sleep=build_one)
+    assert (found.behind, list(looks)) == ((), [])
+    assert heard[0][0] == "3 of 3 marts still tell the old figures."
+    assert heard[-1] == ["No mart tells the old figures any more: all 3 are built since."]
+    assert len({tuple(lines) for lines in heard}) == len(heard), "nothing is said twice"

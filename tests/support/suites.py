@@ -13,11 +13,12 @@ SUITES = {
     "compose": "docker compose",
     "mount": "the right to mount (root)",
     "clocks": "a clock to turn (C compiler)",
+    "languages": "other languages (Node.js, Go)",
 }
 
 
 def required() -> set[str]:
-    """Return the suites that must run here (SHOP_TEST_REQUIRE=kafka,browser,airflow,compose,mount,clocks)."""
+    """Return the suites that must run here (SHOP_TEST_REQUIRE=kafka,browser,airflow,compose,mount,clocks,languages)."""
     names = {name.strip() for name in os.environ.get("SHOP_TEST_REQUIRE", "").split(",") if name.strip()}
     unknown = names - SUITES.keys()
     if unknown:

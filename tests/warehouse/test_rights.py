@@ -23,6 +23,8 @@ DEAD_FIXES = "select fixed_value from ops.dead_letters"
 DEAD_ERRORS = "select error from ops.dead_letters"
 DEAD_HEADERS = "select message_key, headers from ops.dead_letters"
 DEAD_SENTENCES = "select error_sentence from ops.dead_letters"
+FEED_READ = "select source, event_type, reason, cause from ops.dead_letter_feed"
+FEED_WRITE = "update ops.dead_letter_feed set status = 'open' where false"
 DEAD_WRITE = "update ops.dead_letters set status = 'open' where false"
 DEAD_DELETE = "delete from ops.dead_letters where false"
 ACTIONS_READ = "select action_id, dead_letter_id, action, actor, reason, outcome, at from ops.dead_letter_actions"
@@ -67,6 +69,7 @@ ALLOWED = {
     Role.DASHBOARD: {DEAD_CLASSES, RUNS_READ},
     Role.GRAFANA: {DEAD_CLASSES, RUNS_READ},
     Role.BI: set(),
+    Role.PRODUCER: {FEED_READ},
 }
 # The dead-letter desk: screens and services see what was done about which letter, never what is in it.
 _SCREENS_SEE = {DEAD_OUTCOMES, ACTIONS_READ}
@@ -84,12 +87,14 @@ for _role in (Role.DASHBOARD, Role.GRAFANA):
     ALLOWED[_role] |= {RETRACTIONS_SEEN}
 # Personal data: nobody but the ingestion, which adds and erases and never changes; of raw it erases texts.
 ALLOWED[Role.INGEST] |= {PERSONAL_READ, PERSONAL_WRITE, PERSONAL_ERASE, SESSIONS_ADD, RAW_TEXTS, ACTIONS_REDACT}
-for _role in ALLOWED.keys() - {Role.BI}:
+for _role in ALLOWED.keys() - {Role.BI, Role.PRODUCER}:
     ALLOWED[_role] |= {DEAD_ERASED}
 # The zone of the business days: services and screens read it, what builds stores it.
-for _role in ALLOWED.keys() - {Role.BI}:
+for _role in ALLOWED.keys() - {Role.BI, Role.PRODUCER}:
     ALLOWED[_role] |= {ZONE_READ}
 ALLOWED[Role.TRANSFORM] |= {ZONE_CHANGE}
+for _role in (Role.INGEST, Role.TRANSFORM, Role.ORCHESTRATOR):
+    ALLOWED[_role] |= {FEED_READ}
 STATEMENTS = [name for name in dir() if name.isupper() and isinstance(globals()[name], str)]
 
 
@@ -106,19 +111,41 @@ def test_right(warehouse, role, name):
         connection.rollback()
 
 
-@pytest.mark.parametrize("role", [Role.INGEST, Role.TRANSFORM, Role.DASHBOARD, Role.GRAFANA, Role.BI])
+@pytest.mark.parametrize("role", [Role.INGEST, Role.TRANSFORM, Role.DASHBOARD, Role.GRAFANA, Role.BI, Role.PRODUCER])
 def test_only_the_orchestrator_enters_dagster_s_database(warehouse, role):
     connect(warehouse.settings, Role.ORCHESTRATOR, database=warehouse.settings.dagster_database).close()
     with pytest.raises(Exception, match="did not let"):
         connect(warehouse.settings, role, database=warehouse.settings.dagster_database)
 
 
-@pytest.mark.parametrize(("role", "limit"), [(Role.DASHBOARD, "15s"), (Role.GRAFANA, "30s"), (Role.BI, "5min")])
+@pytest.mark.parametrize(
+    ("role", "limit"), [(Role.DASHBOARD, "15s"), (Role.GRAFANA, "30s"), (Role.BI, "5min"), (Role.PRODUCER, "15s")]
+)
 def test_readers_cannot_run_away_nor_forget_a_transaction(warehouse, role, limit):
     with connect(warehouse.settings, role) as connection:
         assert connection.execute("show statement_timeout").fetchone() == (limit,)
         assert connection.execute("show default_transaction_read_only").fetchone() == ("on",)
         assert connection.execute("show idle_in_transaction_session_timeout").fetchone() == ("1min",)
+
+
+def test_a_producer_s_team_reads_the_feed_and_no_other_table_view_or_function_of_ours(warehouse):
+    with connect(warehouse.settings, Role.PRODUCER) as connection:
+        readable = connection.execute(
+            "select n.nspname || '.' || c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
+            " where n.nspname not in ('pg_catalog', 'information_schema') and c.relkind in ('r', 'v', 'm', 'p', 'f')"
+            " and (has_table_privilege(c.oid, 'select, insert, update, delete, truncate')"
+            " or has_any_column_privilege(c.oid, 'select, insert, update'))"
+            " and has_schema_privilege(n.oid, 'usage')"
+        ).fetchall()
+        assert readable == [("ops.dead_letter_feed",)]
+        shown = connection.execute("select * from ops.dead_letter_feed").description
+        assert not {column.name for column in shown} & {
+            "message_value",
+            "fixed_value",
+            "message_key",
+            "headers",
+            "error",
+        }
 
 
 def test_a_statement_ends_with_the_client_that_is_gone(warehouse):

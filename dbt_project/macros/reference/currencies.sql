@@ -1,6 +1,6 @@
-{#- The amount, rounded to the smallest unit of `currency`, a column or a literal. Of the currencies whose unit is not a
-    hundredth, by ISO 4217, the decimals are listed here. -#}
-{% macro rounded_in(amount, currency) -%}
+{#- An expression whose number depends on the decimals of `currency`, a column or a literal: of it, DECIMALS is replaced. Of
+    the currencies whose smallest unit is not a hundredth, by ISO 4217, the decimals are listed here. -#}
+{% macro by_decimals(expression, currency) -%}
     {%- set decimals = {
         0: [
             'BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF',
@@ -11,10 +11,22 @@
     } -%}
     case
         {%- for digits, currencies in decimals.items() %}
-        when {{ currency }} in ('{{ currencies | join("', '") }}') then round({{ amount }}, {{ digits }})
+        when {{ currency }} in ('{{ currencies | join("', '") }}') then {{ expression | replace('DECIMALS', digits) }}
         {%- endfor %}
-        else round({{ amount }}, 2)
+        else {{ expression | replace('DECIMALS', 2) }}
     end
+{%- endmacro %}
+
+
+{#- The amount, rounded to the smallest unit of `currency`. -#}
+{% macro rounded_in(amount, currency) -%}
+    {{ by_decimals('round(' ~ amount ~ ', DECIMALS)', currency) }}
+{%- endmacro %}
+
+
+{#- Half of the smallest unit of `currency`: the most by which rounding to it changes an amount. -#}
+{% macro half_a_unit_of(currency) -%}
+    {{ by_decimals('0.5e-DECIMALS', currency) }}
 {%- endmacro %}
 
 
@@ -30,6 +42,18 @@
     case
         when {{ currency }} <> {{ into }} then {{ rounded_in(amount ~ ' * ' ~ rate ~ ' / ' ~ rate_into, into) }}
         else {{ amount }}
+    end
+{%- endmacro %}
+
+
+{#- By how much the result of `converted` may differ from what was meant: the conversion rounds to the smallest unit of
+    `into`, and whoever told the amount had rounded it to that of `currency`. None where nothing is converted. Amounts that
+    were converted one by one are compared with this much allowed for each. -#}
+{% macro rounding_of_converted(currency, into, rate, rate_into) -%}
+    case
+        when {{ currency }} <> {{ into }}
+            then {{ half_a_unit_of(into) }} + {{ half_a_unit_of(currency) }} * {{ rate }} / {{ rate_into }}
+        else 0
     end
 {%- endmacro %}
 

@@ -11,13 +11,25 @@ with
 ranked as (
     select
         *,
-        row_number() over (partition by customer_id order by changed_at desc, event_id desc) as recency
+        row_number() over (partition by customer_id order by changed_at desc, event_id desc) as recency,
+        count(*) over (partition by customer_id, changed_at) as tellings
     from {{ ref('stg_customer_states') }}
 ),
 
 states as (
     select * from ranked
     where recency <= 1
+),
+
+-- The newest state stands; of two that are told of the same moment nobody knows which is newer.
+told_differently as (
+    select distinct customer_id
+    from (
+        {{
+            told_differently('ranked', ['customer_id', 'changed_at'],
+                ['country', 'region', 'city', 'locale', 'has_marketing_consent'])
+        }}
+    ) as moments
 ),
 
 creations as (
@@ -87,10 +99,12 @@ select
     scores.rfm_monetary,
     scores.rfm_segment,
     -- A month is no finer than the sums, and a cohort must not shrink when one of it asks to be forgotten.
-    {{ month_start('lifetimes.first_order_date') }} as cohort_month
+    {{ month_start('lifetimes.first_order_date') }} as cohort_month,
+    told_differently.customer_id is not null as has_contradicting_events
 from customers
 left join states on customers.customer_id = states.customer_id
 left join creations on customers.customer_id = creations.customer_id
+left join told_differently on customers.customer_id = told_differently.customer_id
 left join erasures on customers.customer_id = erasures.customer_id
 left join {{ ref('int_customer_lifetimes') }} as lifetimes on customers.customer_id = lifetimes.customer_id
 left join {{ ref('int_customer_scores') }} as scores on customers.customer_id = scores.customer_id

@@ -27,6 +27,7 @@ placed as (
     select
         *,
         {{ as_placed('coupon') }} as typed_coupon,
+        {{ as_placed('placed_at') }} as ordered_at,
         {{ telling_of_order() }} as telling,
         count(coupon) over (partition by order_id) as tellings_with_coupon,
         sum(discount_amount) over (partition by order_id) as discount_told
@@ -41,8 +42,8 @@ cancelled as (
 select
     placed.order_id,
     placed.customer_id,
-    placed.placed_at as ordered_at,
-    {{ day_in_tz('placed.placed_at') }} as order_date,
+    placed.ordered_at,
+    {{ day_in_tz('placed.ordered_at') }} as order_date,
     placed.channel,
     placed.campaign,
     placed.typed_coupon as coupon,

@@ -54,15 +54,13 @@ placed as (
     select
         event_id,
         order_id,
+        {{ as_placed('placed_at') }} as ordered_at,
         {{ telling_of_order() }} as telling
     from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
 ),
 
 lines as (
-    select
-        *,
-        {{ day_in_tz('placed_at') }} as order_date
-    from {{ rows_to_build(ref('stg_order_lines'), 'order_id') }} as events
+    select * from {{ rows_to_build(ref('stg_order_lines'), 'order_id') }} as events
 ),
 
 cancelled as (
@@ -79,6 +77,8 @@ sold_products as (
 standing as (
     select
         lines.*,
+        placed.ordered_at,
+        {{ day_in_tz('placed.ordered_at') }} as order_date,
         cancelled.order_id is not null as is_cancelled,
         history.category,
         prices.unit_cost,
@@ -89,13 +89,13 @@ standing as (
     left join {{ history_of(ref('int_product_history'), 'product_id', 'sold_products') }} as history
         on
             lines.product_id = history.product_id
-            and (history.valid_from is null or lines.placed_at >= history.valid_from)
-            and (history.valid_to is null or lines.placed_at < history.valid_to)
+            and (history.valid_from is null or placed.ordered_at >= history.valid_from)
+            and (history.valid_to is null or placed.ordered_at < history.valid_to)
     left join {{ history_of(ref('int_product_price_history'), 'product_id', 'sold_products') }} as prices
         on
             lines.product_id = prices.product_id
-            and (prices.valid_from is null or lines.placed_at >= prices.valid_from)
-            and (prices.valid_to is null or lines.placed_at < prices.valid_to)
+            and (prices.valid_from is null or placed.ordered_at >= prices.valid_from)
+            and (prices.valid_to is null or placed.ordered_at < prices.valid_to)
     where placed.telling <= 1
 ),
 
@@ -140,7 +140,7 @@ select
     line_number,
     product_id,
     coalesce(category, 'unknown') as category,
-    placed_at as ordered_at,
+    ordered_at,
     order_date,
     currency,
     quantity,

@@ -45,7 +45,7 @@ tellings as (
         order_id,
         'placed' as to_status,
         '' as thing,
-        placed_at as occurred_at,
+        {{ as_placed('placed_at') }} as occurred_at,
         event_id
     from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
     union all

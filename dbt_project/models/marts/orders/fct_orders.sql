@@ -41,10 +41,12 @@ touched as (
 placed as (
     select
         *,
-        {{ day_in_tz('placed_at') }} as order_date,
+        {{ as_placed('placed_at') }} as ordered_at,
+        {{ day_in_tz(as_placed('placed_at')) }} as order_date,
         {{ as_placed('session_id') }} as placed_in_session,
         {{ as_placed('coupon') }} as typed_coupon,
-        {{ telling_of_order() }} as telling
+        {{ telling_of_order() }} as telling,
+        count(*) over (partition by order_id, amended_at) as tellings
     from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
 ),
 
@@ -64,74 +66,57 @@ lines as (
     group by event_id
 ),
 
--- Orders that several events placed. Most shops have none. An amendment is meant to say something else.
+-- Orders of which several events tell alike: placings, or amendments of one moment. Most shops have none. That an
+-- amendment says something else than the placing is what it is for.
 repeated as (
-    select
-        order_id,
-        count(*) as tellings
+    select *
     from placed
-    where amended_at is null
-    group by order_id
-    having count(*) > 1
-),
-
-headers_told as (
-    select distinct
-        placed.order_id,
-        placed.customer_id,
-        placed.session_id,
-        placed.channel,
-        placed.campaign,
-        placed.coupon,
-        placed.device,
-        placed.country,
-        placed.currency,
-        placed.gross_amount,
-        placed.discount_amount,
-        placed.shipping_amount,
-        placed.tax_amount,
-        placed.total_amount
-    from placed
-    inner join repeated on placed.order_id = repeated.order_id
-    where placed.amended_at is null
+    where tellings > 1
 ),
 
 lines_told as (
     select
-        line_events.order_id,
         line_events.event_id,
-        repeated.tellings,
-        line_events.line_number,
-        line_events.product_id,
-        line_events.quantity,
-        line_events.unit_price,
-        line_events.discount_amount,
-        line_events.tax_amount,
-        count(*) as times
+        {{
+            content_of_lines(['line_number', 'line_events.product_id', 'line_events.quantity'],
+                ['line_events.unit_price', 'line_events.discount_amount', 'line_events.tax_amount'])
+        }} as content
     from line_events
-    inner join repeated on line_events.order_id = repeated.order_id
-    inner join placed on line_events.event_id = placed.event_id
-    where placed.amended_at is null
-    group by
-        line_events.order_id, line_events.event_id, repeated.tellings, line_events.line_number, line_events.product_id,
-        line_events.quantity, line_events.unit_price, line_events.discount_amount, line_events.tax_amount
+    inner join repeated on line_events.event_id = repeated.event_id
+    group by line_events.event_id
 ),
 
--- Of these, the orders of which not every event says the same. When it happened is left out: who sends an order again
--- may give it the time of sending.
+with_lines as (
+    select
+        repeated.*,
+        lines_told.content
+    from repeated
+    left join lines_told on repeated.event_id = lines_told.event_id
+),
+
+progress_events as (
+    select
+        *,
+        count(*) over (partition by order_id, step, shipment_id) as tellings
+    from {{ rows_to_build(ref('stg_order_progress'), 'order_id') }} as events
+),
+
 told_differently as (
     select order_id
-    from headers_told
-    group by order_id
-    having count(*) > 1
+    from (
+        {{
+            told_differently('with_lines', ['order_id', 'amended_at'],
+                ['customer_id', 'session_id', 'channel', 'campaign', 'coupon', 'device', 'country', 'currency',
+                    'gross_amount', 'discount_amount', 'shipping_amount', 'tax_amount', 'total_amount', 'content'])
+        }}
+    ) as moments
     union
     select order_id
-    from lines_told
-    group by
-        order_id, tellings, line_number, product_id, quantity, unit_price, discount_amount, tax_amount, times
-    having count(*) < tellings
+    from (
+        {{ told_differently('progress_events', ['order_id', 'step', 'shipment_id'], ['carrier', 'promised_on']) }}
+    ) as parcels
     union
-    -- An amendment says on which day the order was placed; no placing of it says the same.
+    -- An amendment says when the order was placed; no placing of it says the same.
     select amendments.order_id
     from placed as amendments
     inner join placed as placings
@@ -173,6 +158,7 @@ told as (
         attempts.attempted_at,
         attempts.amount,
         attempts.amount as total_amount,
+        0 as tax_amount,
         0 as shipping_amount,
         attempts.currency,
         orders.order_currency,
@@ -189,6 +175,7 @@ told as (
         refund_tellings.amount,
         refund_tellings.amount + refund_tellings.tax_amount + coalesce(refund_tellings.shipping_amount, 0)
             as total_amount,
+        refund_tellings.tax_amount,
         coalesce(refund_tellings.shipping_amount, 0) as shipping_amount,
         refund_tellings.currency,
         orders.order_currency,
@@ -226,9 +213,17 @@ in_order_currency as (
                 'order_rates.rate_to_base')
         }} as total_amount,
         {{
+            converted('told.tax_amount', 'told.currency', 'told.order_currency', 'told_rates.rate_to_base',
+                'order_rates.rate_to_base')
+        }} as tax_amount,
+        {{
             converted('told.shipping_amount', 'told.currency', 'told.order_currency', 'told_rates.rate_to_base',
                 'order_rates.rate_to_base')
-        }} as shipping_amount
+        }} as shipping_amount,
+        {{
+            rounding_of_converted('told.currency', 'told.order_currency', 'told_rates.rate_to_base',
+                'order_rates.rate_to_base')
+        }} as rounding
     from told
     left join rates as told_rates on told.currency = told_rates.currency and told.order_date = told_rates.date_day
     left join rates as order_rates
@@ -241,6 +236,7 @@ payments as (
         order_id,
         min(case when status = 'succeeded' then attempted_at end) as paid_at,
         sum(case when status = 'succeeded' then amount end) as known_amount,
+        sum(case when status = 'succeeded' then rounding end) as rounding,
         sum(case when status = 'succeeded' and amount is null then 1 else 0 end) as unconverted_count
     from in_order_currency
     where kind = 'payment'
@@ -252,7 +248,9 @@ refunds as (
         order_id,
         sum(amount) as known_amount,
         sum(total_amount) as known_total_amount,
+        sum(tax_amount) as known_tax_amount,
         sum(shipping_amount) as known_shipping_amount,
+        sum(rounding) as rounding,
         sum(case when amount is null then 1 else 0 end) as unconverted_count
     from in_order_currency
     where kind = 'refund'
@@ -266,7 +264,7 @@ progress as (
         min(promised_on) as promised_on,
         min(case when step = 'delivered' then occurred_at end) as delivered_at,
         min(case when step = 'cancelled' then occurred_at end) as cancelled_at
-    from {{ rows_to_build(ref('stg_order_progress'), 'order_id') }} as events
+    from progress_events
     group by order_id
 ),
 
@@ -286,7 +284,7 @@ select
     placed.order_id,
     placed.customer_id,
     placed.placed_in_session as session_id,
-    placed.placed_at as ordered_at,
+    placed.ordered_at,
     placed.order_date,
     placed.channel,
     placed.campaign,
@@ -318,7 +316,7 @@ select
         money('case when coalesce(refunds.unconverted_count, 0) = 0 then coalesce(refunds.known_amount, 0) end')
     }} as refunded_amount,
     progress.cancelled_at is not null as is_cancelled,
-    placed.placed_at,
+    placed.ordered_at as placed_at,
     payments.paid_at,
     progress.shipped_at,
     progress.promised_on,
@@ -351,18 +349,23 @@ select
         <> placed.gross_amount - placed.discount_amount + placed.shipping_amount + placed.tax_amount
         or placed.discount_amount > placed.gross_amount
     ) as has_contradicting_amounts,
-    -- What cannot be converted is left out: what is known may be too much already.
+    -- What cannot be converted is left out: what is known may be too much already. What was converted may be too much
+    -- by what the roundings can make.
     (
-        coalesce(refunds.known_total_amount, 0) > placed.total_amount
-        or coalesce(refunds.known_amount, 0)
+        coalesce(refunds.known_total_amount - refunds.rounding, 0) > placed.total_amount
+        or coalesce(refunds.known_amount - refunds.rounding, 0)
         > placed.gross_amount - placed.discount_amount + placed.shipping_amount
-        or coalesce(refunds.known_shipping_amount, 0) > placed.shipping_amount
+        or coalesce(refunds.known_tax_amount - refunds.rounding, 0) > placed.tax_amount
+        or coalesce(refunds.known_shipping_amount - refunds.rounding, 0) > placed.shipping_amount
         or (
             coalesce(payments.unconverted_count, 0) = 0
-            and coalesce(refunds.known_total_amount, 0) > coalesce(payments.known_amount, 0)
+            and coalesce(refunds.known_total_amount - refunds.rounding, 0)
+            > coalesce(payments.known_amount + payments.rounding, 0)
         )
     ) as has_excess_refunds,
-    told_differently.order_id is not null as has_contradicting_events
+    told_differently.order_id is not null as has_contradicting_events,
+    coalesce(payments.known_amount - payments.rounding, 0) > placed.total_amount as has_excess_payments,
+    coalesce(payments.rounding, 0) + coalesce(refunds.rounding, 0) as conversion_rounding_amount
 from placed
 left join lines on placed.event_id = lines.event_id
 left join payments on placed.order_id = payments.order_id

@@ -23,7 +23,7 @@ placed as (
     select
         order_id,
         currency as order_currency,
-        {{ day_in_tz('placed_at') }} as order_date,
+        {{ day_in_tz(as_placed('placed_at')) }} as order_date,
         {{ telling_of_order() }} as telling
     from {{ rows_to_build(ref('stg_orders_placed'), 'order_id') }} as events
 ),
@@ -33,8 +33,24 @@ placed as (
 attempts as (
     select
         *,
-        row_number() over (partition by order_id, payment_id order by attempted_at desc, event_id desc) as recency
+        row_number() over (partition by order_id, payment_id order by attempted_at desc, event_id desc) as recency,
+        count(*) over (partition by order_id, payment_id) as tellings
     from {{ rows_to_build(ref('stg_payments'), 'order_id') }} as events
+),
+
+told_differently as (
+    {{ told_differently('attempts', ['order_id', 'payment_id'], ['method', 'amount', 'currency']) }}
+    union
+    -- A failure may become a success, but what has moved does not fail afterwards.
+    select
+        order_id,
+        payment_id
+    from attempts
+    where tellings > 1
+    group by order_id, payment_id
+    having
+        max(case when status = 'failed' then attempted_at end)
+        > min(case when status = 'succeeded' then attempted_at end)
 ),
 
 standing as (
@@ -71,8 +87,11 @@ select
     {{
         money(converted('standing.amount', 'standing.currency', 'standing.order_currency', 'told_rates.rate_to_base',
             'order_rates.rate_to_base'))
-    }} as amount_in_order_currency
+    }} as amount_in_order_currency,
+    told_differently.payment_id is not null as has_contradicting_events
 from standing
+left join told_differently
+    on standing.order_id = told_differently.order_id and standing.payment_id = told_differently.payment_id
 left join rates as told_rates
     on standing.currency = told_rates.currency and standing.order_date = told_rates.date_day
 left join rates as order_rates

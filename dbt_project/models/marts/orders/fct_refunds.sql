@@ -26,7 +26,7 @@ touched as (
 tellings as (
     select
         order_id,
-        placed_at,
+        {{ as_placed('placed_at') }} as placed_at,
         currency,
         channel,
         country,
@@ -48,8 +48,50 @@ cancelled as (
 refunds as (
     select
         *,
-        row_number() over (partition by order_id, refund_id order by issued_at, event_id) as telling
+        row_number() over (partition by order_id, refund_id order by issued_at, event_id) as telling,
+        count(*) over (partition by order_id, refund_id) as tellings
     from {{ rows_to_build(ref('stg_refunds'), 'order_id') }} as events
+),
+
+-- Refunds that several events tell. Version 1 does not tell the tax of a line, so that is not compared.
+repeated as (
+    select
+        event_id,
+        order_id,
+        refund_id,
+        return_id,
+        currency,
+        reason,
+        amount,
+        tax_amount,
+        coalesce(shipping_amount, 0) as shipping_amount,
+        tellings
+    from refunds
+    where tellings > 1
+),
+
+lines_told as (
+    select
+        lines.event_id,
+        {{ content_of_lines(['line_number', 'product_id', 'quantity'], ['lines.amount']) }} as content
+    from {{ rows_to_build(ref('stg_refund_lines'), 'order_id') }} as lines
+    inner join repeated on lines.event_id = repeated.event_id
+    group by lines.event_id
+),
+
+with_lines as (
+    select
+        repeated.*,
+        lines_told.content
+    from repeated
+    left join lines_told on repeated.event_id = lines_told.event_id
+),
+
+told_differently as (
+    {{
+        told_differently('with_lines', ['order_id', 'refund_id'],
+            ['return_id', 'currency', 'reason', 'amount', 'tax_amount', 'shipping_amount', 'content'])
+    }}
 ),
 
 standing as (
@@ -112,8 +154,11 @@ select
     {{
         money(converted('coalesce(standing.shipping_amount, 0)', 'standing.currency', 'standing.order_currency',
             'rates.rate_to_base', 'order_rates.rate_to_base'))
-    }} as shipping_amount_in_order_currency
+    }} as shipping_amount_in_order_currency,
+    told_differently.refund_id is not null as has_contradicting_events
 from standing
+left join told_differently
+    on standing.order_id = told_differently.order_id and standing.refund_id = told_differently.refund_id
 left join cancelled on standing.order_id = cancelled.order_id
 left join rates on standing.currency = rates.currency and standing.order_date = rates.date_day
 left join rates as order_rates

@@ -26,13 +26,37 @@ creations as (
 ranked_prices as (
     select
         *,
-        row_number() over (partition by product_id order by priced_at desc, event_id desc) as recency
+        row_number() over (partition by product_id order by priced_at desc, event_id desc) as recency,
+        count(*) over (partition by product_id, priced_at) as tellings
     from {{ ref('stg_product_prices') }}
 ),
 
 prices as (
     select * from ranked_prices
     where recency <= 1
+),
+
+described as (
+    select
+        *,
+        count(*) over (partition by product_id, described_at) as tellings
+    from {{ ref('stg_product_descriptions') }}
+),
+
+-- The newest stands; of two that are told of the same moment nobody knows which is newer.
+told_differently as (
+    select product_id
+    from (
+        {{
+            told_differently('described', ['product_id', 'described_at'],
+                ['product_name', 'category', 'subcategory', 'brand', 'is_active'])
+        }}
+    ) as descriptions_of_a_moment
+    union
+    select product_id
+    from (
+        {{ told_differently('ranked_prices', ['product_id', 'priced_at'], ['price', 'unit_cost', 'currency']) }}
+    ) as prices_of_a_moment
 ),
 
 price_changes as (
@@ -89,10 +113,12 @@ select
     creations.product_id is null as is_inferred,
     creations.created_at,
     price_changes.price_changed_at,
-    cast(coalesce(stock.stock_level, 0) as bigint) as stock_level
+    cast(coalesce(stock.stock_level, 0) as bigint) as stock_level,
+    told_differently.product_id is not null as has_contradicting_events
 from products
 left join descriptions on products.product_id = descriptions.product_id
 left join creations on products.product_id = creations.product_id
 left join prices on products.product_id = prices.product_id
 left join price_changes on products.product_id = price_changes.product_id
+left join told_differently on products.product_id = told_differently.product_id
 left join stock on products.product_id = stock.product_id

@@ -33,8 +33,16 @@ touched as (
 started as (
     select
         *,
-        row_number() over (partition by session_id order by started_at, event_id) as telling
+        row_number() over (partition by session_id order by started_at, event_id) as telling,
+        count(*) over (partition by session_id) as tellings
     from {{ rows_to_build(ref('stg_sessions_started'), 'session_id') }} as events
+),
+
+told_differently as (
+    {{
+        told_differently('started', ['session_id'],
+            ['visitor_id', 'customer_id', 'channel', 'campaign', 'device', 'country'])
+    }}
 ),
 
 activity as (
@@ -82,8 +90,10 @@ select
     activity.cart_adds > 0 as has_cart,
     activity.checkouts > 0 as has_checkout,
     orders.order_id is not null as has_order,
-    orders.order_id
+    orders.order_id,
+    told_differently.session_id is not null as has_contradicting_events
 from started
+left join told_differently on started.session_id = told_differently.session_id
 inner join activity on started.session_id = activity.session_id
 left join orders on started.session_id = orders.session_id and orders.order_number = 1
 where started.telling <= 1

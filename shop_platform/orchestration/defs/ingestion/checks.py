@@ -9,6 +9,7 @@ from shop_platform.operations.hours import Hours
 from shop_platform.operations.verify import Reconciliation, reconcile, short_i1
 from shop_platform.orchestration import names
 from shop_platform.orchestration.batches import SubjectState, subject_states
+from shop_platform.orchestration.dead_shares import Waiting
 from shop_platform.orchestration.freshness import BY_SUBJECT
 from shop_platform.orchestration.text import span
 from shop_platform.settings import Settings
@@ -44,7 +45,8 @@ ledger_specs = [
         _spec(
             topic.subject,
             names.CHECK_DEAD_LETTERS,
-            "Less than 1 % of the last day's messages are dead letters that nobody has dealt with.",
+            "Less than 1 % of the last day's messages, and less than 5 % of those of each source and type (if 10 or"
+            " more), are dead letters that nobody has dealt with.",
         ),
     )
 ]
@@ -193,17 +195,34 @@ def judge_halts(subject: str, state: SubjectState) -> dg.AssetCheckResult:
 
 
 def judge_dead_letters(subject: str, state: SubjectState) -> dg.AssetCheckResult:
-    """WARN above 1 %, ERROR above 5 % of the last day's messages."""
-    share = state.dead_share
+    """WARN from 1 %, ERROR above 5 % of a day's messages; of one source and type WARN from 5 %, ERROR from half."""
+    waits = state.waiting
     return dg.AssetCheckResult(
-        passed=share < names.DEAD_SHARE_WARN,
+        passed=waits.holds,
         asset_key=names.raw_key(subject),
         check_name=names.CHECK_DEAD_LETTERS,
-        severity=dg.AssetCheckSeverity.ERROR if share > names.DEAD_SHARE_ERROR else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if waits.calls else dg.AssetCheckSeverity.WARN,
         description=(
-            f"{state.dead} of {state.messages} messages of {subject} in the last 24 h ({share:.1%}) wait as dead"
+            f"{waits.dead} of {waits.messages} messages of {subject} in the last 24 h ({waits.share:.1%}) wait as dead"
             f" letters; less than {names.DEAD_SHARE_WARN:.0%} should, and from {names.DEAD_SHARE_ERROR:.0%}"
-            " on somebody is called."
+            f" on somebody is called.{_of_producers(waits)}"
         ),
-        metadata={"share": share, "messages": state.messages, "dead_letters": state.dead},
+        metadata={
+            "share": waits.share,
+            "messages": waits.messages,
+            "dead_letters": waits.dead,
+            "by_source_and_type": dg.MetadataValue.json([vars(each) for each in waits.producers]),
+        },
+    )
+
+
+def _of_producers(waits: Waiting) -> str:
+    """Name the sources and types of which too many wait, the worst first."""
+    if not waits.producers:
+        return ""
+    named = "; ".join(each.sentence() for each in waits.producers[:_NAMED])
+    more = f" and {len(waits.producers) - _NAMED} more" if len(waits.producers) > _NAMED else ""
+    return (
+        f" Of one source and type less than {names.DEAD_SHARE_OF_TYPE_WARN:.0%} should, and from"
+        f" {names.DEAD_SHARE_OF_TYPE_ERROR:.0%} on somebody is called: {named}{more}."
     )

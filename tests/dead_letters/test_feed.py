@@ -1,0 +1,106 @@
+"""The feed for producers: whose letters, in which words, in which order, and what it never shows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shop_platform.dead_letters import feed
+from shop_platform.dead_letters.selection import select
+from shop_platform.settings import Role
+from shop_platform.warehouse.connect import connect
+from tests.dead_letters.test_desk_cli import desk, printed
+from tests.dead_letters.wire import broken, query
+from tests.support.events import page_view
+
+
+@pytest.fixture
+def sent(wire):
+    """Two producers with three kinds of mistakes, and a message that is nobody's."""
+    for number in range(3):
+        bad, _ = broken(number, source="/shop/web")
+        bad["data"]["visitor_id"] = "vis_secret"
+        wire.send(bad, bad["id"])
+    wire.send(page_view(7, source="/shop/app") | {"type": "shop.web.page_viewed.v99"}, header=False)
+    wire.send(page_view(8, source="/shop/app?user=ada@example.com") | {"subject": ""}, header=False)
+    wire.send(b"{", header=False)
+    wire.deliver()
+    return wire
+
+
+def test_a_team_reads_its_letters_by_source_and_type_with_reasons_in_words(sent):
+    told = desk(sent, "feed").stdout.decode()
+    assert "/shop/web  shop.web.page_viewed.v1\n        3  data_invalid  $.data  in shop.web\n" in told
+    assert "           `page` is missing\n           all wait; first 20" in told
+    assert "/shop/app  shop.web.page_viewed.v99" in told and "-  -\n        1  not_json" in told
+    assert "secret" not in told and "ada" not in told and "N" not in told.replace("UTC", "").replace("JSON", "")
+    one = desk(sent, "feed", "--source", "/shop/web").stdout.decode()
+    assert "3  data_invalid" in one and "/shop/app" not in one
+    assert "1  not_json" in desk(sent, "feed", "--source", "-").stdout.decode()
+    assert desk(sent, "feed", "--source", "/shop/nobody").stdout == b"Everything landed.\n"
+
+
+def test_a_cron_job_reads_each_letter_once_and_in_order(sent):
+    def poll(*more):
+        lines = desk(sent, "feed", "--each", "--json", *more).stdout.decode().splitlines()
+        return [json.loads(line) for line in lines]
+
+    everything = poll()
+    assert [each["id"] for each in everything] == [1, 2, 3, 4, 5, 6]
+    assert everything[0].keys() >= {"source", "event_type", "event_id", "reason", "cause", "cursor", "received_at"}
+    read, after = [], []
+    while page := poll("--limit", "4", *after):
+        read += page
+        after = ["--after", page[-1]["cursor"]]
+    assert read == everything
+    bad, _ = broken(9, source="/shop/web")
+    sent.send(bad, bad["id"])
+    sent.deliver()
+    (new,) = poll(*after)
+    assert (new["id"], new["source"], new["cause"]) == (7, "/shop/web", everything[0]["cause"])
+    assert poll("--since", "30m", "--source", "/shop/app")[0]["id"] == 4
+    assert not poll("--until", "30m")
+    assert b"is no place in the feed" in desk(sent, "feed", "--after", "7", expect=2).stderr
+
+
+def test_a_ci_fails_while_there_is_something(sent):
+    desk(sent, "feed", "--source", "/shop/web", "--exit-code", expect=1)
+    desk(sent, "discard", 1, 2, 3, "--because", "a client's bug")
+    told = desk(sent, "feed", "--source", "/shop/web", "--status", "open", "--exit-code").stdout
+    assert told == b"Everything landed.\n"
+    assert "none waits any more" in desk(sent, "feed", "--source", "/shop/web").stdout.decode()
+
+
+def test_the_desk_is_told_whose_letters_too(sent):
+    assert [group["letters"] for group in printed(sent, "list", "--source", "/shop/web")["groups"]] == [3]
+    assert {each["source"] for each in printed(sent, "list", "--each", "--source", "/shop/app")["letters"]} == {
+        "/shop/app"
+    }
+    assert "from /shop/web, id" in desk(sent, "show", 1).stdout.decode()
+    assert printed(sent, "discard", "--source", "-", "--because", "garbage", "--yes")["discarded"] == 1
+
+
+def test_a_letter_of_a_transaction_that_commits_late_is_not_passed_over(sent):
+    settings = sent.settings
+    add = (
+        'insert into ops.dead_letters (topic_id, topic, partition, "offset", error_class, error)'
+        " values ('late', 'shop.web', 9, %s, 'not_json', 'no')"
+    )
+    with connect(settings, Role.INGEST) as slow, connect(settings, Role.INGEST, autocommit=True) as quick:
+        slow.execute(add, [1])
+        quick.execute(add, [2])
+        before = feed.each(settings, select(status="all"))
+        assert [each.id for each in before] == [1, 2, 3, 4, 5, 6], "the quick one waits for the slow one"
+        slow.commit()
+    after = feed.each(settings, select(status="all"), after=before[-1].cursor)
+    assert [each.offset for each in after] == [1, 2]
+
+
+def test_what_a_person_took_back_is_no_mistake_of_a_producer(wire):
+    query(
+        wire.settings,
+        'insert into ops.dead_letters (topic_id, topic, partition, "offset", error_class, error, status)'
+        " values ('t', 'shop.web', 9, 1, 'retracted', 'taken back by ada: x', 'retracted') returning 1",
+    )
+    assert feed.each(wire.settings, select(status="all")) == []
