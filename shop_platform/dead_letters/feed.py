@@ -7,19 +7,21 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from shop_platform.dead_letters.selection import Selection
+from shop_platform.dead_letters.selection import NOBODY, STATUSES, Selection
 from shop_platform.dead_letters.visible import one_line
 from shop_platform.errors import ShopError
+from shop_platform.events.places import quote
 from shop_platform.settings import Role, Settings
 from shop_platform.warehouse.connect import connect
 
+_SOURCES_NAMED = 5
 _CURSOR = re.compile(r"(\d{1,20})-(\d{1,19})")
 
 
@@ -91,6 +93,11 @@ order by c.source nulls last, c.event_type nulls last, c.letters desc, c.example
 """
 
 
+_SOURCES: LiteralString = """
+select source from ops.dead_letter_feed where source is not null group by source order by count(*) desc, source
+"""
+
+
 def each(settings: Settings, selection: Selection, *, after: str | None = None, limit: int = 0) -> list[Told]:
     """Return letters in the order in which they came, those behind the cursor ``after``; at most ``limit`` (0: all)."""
     return _rows(settings, Told, _EACH, selection, after, {"limit": limit})
@@ -99,6 +106,27 @@ def each(settings: Settings, selection: Selection, *, after: str | None = None, 
 def causes(settings: Settings, selection: Selection, *, after: str | None = None) -> list[Cause]:
     """Return letters by source, type and cause."""
     return _rows(settings, Cause, _CAUSES, selection, after, {})
+
+
+def nothing_lines(settings: Settings, selection: Selection, *, after: str | None = None) -> Iterator[str]:
+    """Yield what is true where nothing was found: of a source that the feed has never heard of, that too."""
+    source = selection.source
+    others = replace(selection, source=None, statuses=STATUSES)
+    is_narrow = not others.is_everything or after is not None or selection.statuses != STATUSES
+    such = "No such dead letters" if is_narrow else "No dead letters"
+    if source is None:
+        yield f"{such}."
+        return
+    yield f"{such} without a source." if source == NOBODY else f"{such} of {quote(source)}."
+    if source == NOBODY:
+        return
+    with _reader(settings) as connection:
+        known = [str(row[0]) for row in connection.execute(_SOURCES).fetchall()]
+    if source not in known:
+        shown = ", ".join(one_line(quote(each)) for each in known[:_SOURCES_NAMED])
+        more = f" and {len(known) - _SOURCES_NAMED:,} more" if len(known) > _SOURCES_NAMED else ""
+        has = f"it has letters of {shown}{more}" if known else "it has none of any other source either"
+        yield f"The feed knows no letter of that source at all: {has}. Is it spelled as your events spell it?"
 
 
 def _rows(
@@ -143,9 +171,7 @@ def each_lines(letters: Sequence[Told], limit: int) -> Iterator[str]:
         where = "  ".join(map(one_line, (letter.source, letter.event_type, letter.error_class, letter.schema_path)))
         yield f"{letter.received_at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}  {where}  event {letter.event_id or '-'}"
         yield f"    {one_line(letter.reason)}"
-    if not letters:
-        yield "Everything landed."
-    elif len(letters) == limit:
+    if letters and len(letters) == limit:
         yield f"At most {limit} are shown; go on with --after {letters[-1].cursor}."
 
 
@@ -163,8 +189,6 @@ def cause_lines(found: Sequence[Cause]) -> Iterator[str]:
             f"           {wait}; first {_time(cause.first_seen)}, last {_time(cause.last_seen)} UTC; for example event"
             f" {cause.event_id or 'without an id'} (dead letter {cause.example})"
         )
-    if not found:
-        yield "Everything landed."
 
 
 def _time(moment: dt.datetime) -> str:

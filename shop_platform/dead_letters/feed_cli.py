@@ -58,7 +58,9 @@ def feed(
     if json_:
         for one in letters or found:
             sys.stdout.write(json.dumps(vars(one), default=plain) + "\n")
-    else:
+    elif letters or found:
         print_lines(reader.each_lines(letters, limit) if each else reader.cause_lines(found))
+    else:
+        print_lines(reader.nothing_lines(settings, chosen, after=after))
     if exit_code and (letters or found):
         raise typer.Exit(1)

@@ -19,6 +19,7 @@ from shop_platform.dead_letters.verdict import judge
 from shop_platform.errors import ShopError
 from shop_platform.events.contract import contract_of
 from shop_platform.events.decode import Contract, ContractViolation, ErrorClass, Event
+from shop_platform.events.numbers import refused_number
 from shop_platform.ingest.offsets import Connection
 from shop_platform.settings import Settings
 
@@ -164,7 +165,8 @@ def _admit(
         letter, event = proposal.letter, proposal.event
         if place in rejected:
             reason = str(rejected[place])
-            refuse(letter, ContractViolation(ErrorClass.DATABASE_REJECTED, reason, "$.data", event.type))
+            violation = ContractViolation(ErrorClass.DATABASE_REJECTED, reason, "$.data", event.type)
+            refuse(letter, refused_number(bytes(event.data), event.type) or violation)
             continue
         if letter.event_id is None:
             if event.id in taken:

@@ -186,7 +186,8 @@ def details(settings: Settings, letter_id: int) -> Details:
         with connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(
                 'select dead_letter_id as id, status, outcome, topic, topic_id, incarnation, partition, "offset",'
-                " event_id::text, event_type, source, event_time::text, message_time::text, received_at::text,"
+                " ops.id_of_dead_letter(event_id, error_class, error)::text as event_id, event_type, source,"
+                " event_time::text, message_time::text, received_at::text,"
                 " erased_at::text, error_class, error, schema_path, headers, message_key, message_value, fixed_value"
                 " from ops.dead_letters"
                 " where dead_letter_id = %s",

@@ -22,6 +22,19 @@ _TYPE_HEADER = "ce_type"
 _NAMED = frozenset({ID_HEADER, TIME_HEADER, _SOURCE_HEADER, _TYPE_HEADER})
 
 
+class _Body(msgspec.Struct):
+    """What of a body is read, each by itself; what else is in it is nobody's concern here."""
+
+    id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    time: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    source: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    type: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_text = msgspec.json.Decoder(str).decode
+
+
 class Attribution(NamedTuple):
     """What can be said of a message that is no event: whose it was and when, from where and of which known type.
 
@@ -44,26 +57,31 @@ def attribute(value: bytes | None, headers: list[tuple[str, bytes | None]] | Non
         if name in _NAMED:
             # Two that contradict each other attribute nothing.
             named[name] = content if named.get(name, content) == content else b""
-    body: dict[str, object] = {}
     try:
-        document = msgspec.json.decode(value or b"")
-        body = document if isinstance(document, dict) else {}
+        body = _decode_body(value or b"")
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        pass
+        body = _Body()
     return Attribution(
-        _first(_as_id, named.get(ID_HEADER), body.get("id")),
-        _first(_as_time, named.get(TIME_HEADER), body.get("time")),
-        _first(_as_source, named.get(_SOURCE_HEADER), body.get("source")),
-        _first(_as_type, named.get(_TYPE_HEADER), body.get("type")),
+        _first(_as_id, named.get(ID_HEADER), _text(body.id)),
+        _first(_as_time, named.get(TIME_HEADER), _text(body.time)),
+        _first(_as_source, named.get(_SOURCE_HEADER), _text(body.source)),
+        _first(_as_type, named.get(_TYPE_HEADER), _text(body.type)),
     )
 
 
-def _first(convert: Callable[[str], _T], *candidates: object) -> _T | None:
+def _text(raw: msgspec.Raw | msgspec.UnsetType) -> str | None:
+    try:
+        return None if raw is msgspec.UNSET else _decode_text(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _first(convert: Callable[[str], _T], *candidates: bytes | str | None) -> _T | None:
     for candidate in candidates:
         if candidate is None:
             continue
         try:
-            return convert(candidate.decode() if isinstance(candidate, bytes) else str(candidate))
+            return convert(candidate.decode() if isinstance(candidate, bytes) else candidate)
         except (ValueError, OverflowError, UnicodeDecodeError, msgspec.ValidationError):
             continue
     return None

@@ -15,8 +15,10 @@ from shop_platform.events.extensions import Extensions, names_if_once
 from shop_platform.events.faults import ContractViolation, ErrorClass
 from shop_platform.events.modes import (
     BATCH_SENTENCE,
+    HTTP_SENTENCE,
     Headers,
     content_type,
+    has_http_headers,
     is_batch,
     refuse_contradicting_headers,
     structured,
@@ -143,6 +145,8 @@ class Contract:
             raise ContractViolation(ErrorClass.NOT_UTF8, f"{violation}; {told}") from None
         if is_batch(value, headers):
             raise ContractViolation(ErrorClass.ENVELOPE_INVALID, BATCH_SENTENCE, "$") from None
+        if violation.error_class is ErrorClass.ENVELOPE_INVALID and has_http_headers(value, headers):
+            raise ContractViolation(violation.error_class, f"{violation}; {HTTP_SENTENCE}", violation.path) from None
         raise violation
 
     def decoder(self, topic: str) -> Callable[[bytes | None], Event]:

@@ -24,6 +24,8 @@ _WORDS = {
     "unexpected end of escaped utf-16 surrogate pair": "half of a surrogate pair is no character",
     "trailing comma in object": "a comma stands before the closing brace",
     "trailing comma in array": "a comma stands before the closing bracket",
+    "invalid character in unicode escape": "\\u stands before what are not four hexadecimal digits",
+    "expected '\"'": "the name of a field does not stand in double quotation marks",
     "object keys must be strings": "the name of a field does not stand in double quotation marks",
     "expected ':'": "a colon is missing after the name of a field",
     "expected ',' or '}'": "a comma or a closing brace is missing",

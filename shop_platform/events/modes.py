@@ -17,6 +17,7 @@ from shop_platform.events.places import quote
 Headers = Sequence[tuple[str, bytes | None]]
 
 _PREFIX = "ce_"
+_HTTP_PREFIX = "ce-"
 _CONTENT_TYPE_HEADER = "content-type"
 _BATCH = "application/cloudevents-batch"
 # What every event has in binary mode. Our own structured messages repeat id and time in such headers, no more.
@@ -56,6 +57,11 @@ def is_batch(value: bytes | None, headers: Headers) -> bool:
     if media_type is not None and media_type.lower().startswith(_BATCH):
         return True
     return b'"specversion"' in (value or b"") and (value or b"").lstrip()[:1] == b"["
+
+
+def has_http_headers(value: bytes | None, headers: Headers) -> bool:
+    """Tell whether attributes stand in headers as HTTP spells them (``ce-id``), and not in the value."""
+    return any(name.lower().startswith(_HTTP_PREFIX) for name, _ in headers) and not _has_attributes(value or b"")
 
 
 def content_type(headers: Headers) -> str | None:
@@ -104,3 +110,4 @@ def _text(content: bytes | None) -> str | None:
 BATCH_SENTENCE = (
     f"a batch of events in one message (JSON array); send each event as a message of its own, as {CONTENT_TYPE}"
 )
+HTTP_SENTENCE = "headers that begin with `ce-` are those of HTTP, in Kafka they begin with `ce_` (`ce_id`, `ce_type`)"

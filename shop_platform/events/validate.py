@@ -15,6 +15,7 @@ from shop_platform.events.decode import Contract, ContractViolation, ErrorClass
 from shop_platform.events.envelope import content_of
 from shop_platform.events.extensions import extensions_of
 from shop_platform.events.malformed import why_no_json
+from shop_platform.events.numbers import decode_exactly, refused_number
 from shop_platform.events.places import quote
 from shop_platform.events.registry import TOPIC_OF_TYPE
 
@@ -76,14 +77,17 @@ def judge(contract: Contract, text: bytes, topic: str | None = None) -> Judgemen
     for place, value in _documents(text):
         result.events += 1
         try:
-            event = contract.decode(value, topic or _topic_of(value))
+            # As a message without headers.
+            event = contract.decode_message(value, [], topic or _topic_of(value))
+            if refused := refused_number(bytes(event.data), event.type):
+                raise refused
         except ContractViolation as violation:
             found = Found(place, violation.error_class, str(violation), violation.path, violation.event_type)
             result.wrong.append(found)
             continue
         result.types[event.type] += 1
         result.not_kept.update(extensions_of(value))
-        content = content_of(event, msgspec.json.decode(event.data))
+        content = content_of(event, decode_exactly(event.data))
         earlier = first.setdefault(event.id, (place, content))
         if earlier[0] == place:
             continue
@@ -106,7 +110,7 @@ class _Typed(msgspec.Struct):
 def _topic_of(value: bytes) -> str:
     try:
         topic = TOPIC_OF_TYPE.get(msgspec.json.decode(value, type=_Typed).type)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         topic = None
     return topic.name if topic else _ANY_TOPIC
 
@@ -114,9 +118,12 @@ def _topic_of(value: bytes) -> str:
 def _documents(text: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield each document with its place: entries of one array, one document of many lines, or else lines.
 
+    A file of lines may begin with a line that is an array: that is a batch in one message.
+
     Raises :class:`ShopError` for an array that is no JSON: where its entries end cannot be told.
     """
-    if text.lstrip()[:1] == b"[":
+    first, _, further = text.strip().partition(b"\n")
+    if first[:1] == b"[" and not (further and _is_json(first)):
         try:
             entries = msgspec.json.decode(text, type=list[msgspec.Raw])
         except (msgspec.DecodeError, RecursionError) as error:
@@ -134,7 +141,7 @@ def _documents(text: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _is_json(text: bytes) -> bool:
     try:
-        msgspec.json.decode(text)
+        msgspec.json.decode(text, type=msgspec.Raw)  # any number
     except (msgspec.DecodeError, RecursionError):
         return False
     return True

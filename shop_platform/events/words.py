@@ -13,6 +13,7 @@ _RULES = tuple(
         (r"; it is (the number |the text )?'[^']*', (which|whose)", r"; it is a text \2"),
         (r"; it is (the number |the text )?'[^']*', ", "; it is "),
         (r"; it is (the number |the text )?'[^']*'", ""),
+        (r" is '[^']*', but ", " does not fit: "),
         (r" is '[^']*', (which|whose)", r" is a value \1"),
         (r" is '[^']*', as that", " is that"),
         (r" is '[^']*', ", " is "),

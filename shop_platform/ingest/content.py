@@ -12,6 +12,7 @@ from psycopg import sql
 from shop_platform.events.apart import take_apart
 from shop_platform.events.decode import ContractViolation, ErrorClass, Event
 from shop_platform.events.envelope import content_of
+from shop_platform.events.numbers import decode_exactly
 from shop_platform.events.personal import KEPT_TEXTS, PARAMETERS_SUFFIX, Kept, family, treatment
 from shop_platform.events.registry import TOPIC_BY_NAME
 from shop_platform.events.spelling import REMOVED
@@ -55,7 +56,9 @@ def is_repetition(event: Event, message: Message, first: Event, first_message: M
     if message.value() == first_message.value():
         return True
     try:
-        return content_of(event, _decode(_data(message))) == content_of(first, _decode(_data(first_message)))
+        return content_of(event, decode_exactly(_data(message))) == content_of(
+            first, decode_exactly(_data(first_message))
+        )
     except (msgspec.MsgspecError, RecursionError):
         return False
 

@@ -13,6 +13,7 @@ from psycopg import pq, sql
 from psycopg.adapt import Buffer, Dumper
 
 from shop_platform.events.decode import ContractViolation, ErrorClass
+from shop_platform.events.numbers import refused_number
 from shop_platform.events.registry import TOPIC_BY_NAME
 from shop_platform.ingest.batch import Row, TopicRows
 from shop_platform.ingest.dead import DeadLetter, dead_letter
@@ -144,9 +145,12 @@ def _land_halves(
     except REFUSALS as error:
         if len(rows) == 1:
             reason = error.diag.message_primary or str(error)
-            violation = ContractViolation(ErrorClass.DATABASE_REJECTED, reason, "$.data", rows[0].event.type)
-            letter, event = dead_letter(rows[0].message, violation), rows[0].event
-            # A generic JSON reader may stumble over the very value that PostgreSQL refuses; the contract's did not.
+            event = rows[0].event
+            violation = ContractViolation(ErrorClass.DATABASE_REJECTED, reason, "$.data", event.type)
+            if isinstance(error, psycopg.DataError):
+                violation = refused_number(bytes(event.data), event.type) or violation
+            letter = dead_letter(rows[0].message, violation)
+            # As the contract's reader read them, where nobody else can.
             event_id, event_time = letter.event_id or str(event.id), letter.event_time or event.time
             refused.append((rows[0], replace(letter, event_id=event_id, event_time=event_time)))
             return

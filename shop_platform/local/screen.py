@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from shop_platform.operations.checks import days_as_one
+from shop_platform.operations.checks import days_as_one, names_of
 from shop_platform.operations.status import Status
 
 _GOOD, _BAD, _DIM = "green", "bold red", "dim"
@@ -142,7 +142,7 @@ def _incidents(status: Status) -> Text:
 
 def _failing(status: Status) -> Text:
     """Count the failing checks and name them, what touches money first."""
-    names = [each["check_name"] for each in status.failing_checks[:_INCIDENTS_SHOWN]]
+    names = names_of(status.failing_checks)[:_INCIDENTS_SHOWN]
     more = len(status.failing_checks) - len(names)
     named = f" ({', '.join(names)}{f' and {more} more' if more > 0 else ''})" if names else ""
     return Text(f"{status.failed_checks} failing{named}", _BAD if status.failed_checks else _GOOD)

@@ -10,6 +10,7 @@ failed for longest leads its kind.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,12 @@ def most_important_first(checks: Sequence[Check]) -> list[Check]:
     return sorted(
         checks, key=lambda each: (_rank(each), str(each.get("failing_since") or ""), each["asset"], each["check_name"])
     )
+
+
+def names_of(checks: Sequence[Check]) -> list[str]:
+    """Return the names of ``checks``; of those that stand several times with what each is about."""
+    counted = Counter(each["check_name"] for each in checks)
+    return [each["check_name"] + (f" of {each['asset']}" if counted[each["check_name"]] > 1 else "") for each in checks]
 
 
 def days_as_one(checks: Sequence[Check]) -> list[Check]:

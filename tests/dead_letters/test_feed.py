@@ -38,7 +38,6 @@ def test_a_team_reads_its_letters_by_source_and_type_with_reasons_in_words(sent)
     one = desk(sent, "feed", "--source", "/shop/web").stdout.decode()
     assert "3  data_invalid" in one and "/shop/app" not in one
     assert "1  not_json" in desk(sent, "feed", "--source", "-").stdout.decode()
-    assert desk(sent, "feed", "--source", "/shop/nobody").stdout == b"Everything landed.\n"
 
 
 def test_a_cron_job_reads_each_letter_once_and_in_order(sent):
@@ -68,7 +67,7 @@ def test_a_ci_fails_while_there_is_something(sent):
     desk(sent, "feed", "--source", "/shop/web", "--exit-code", expect=1)
     desk(sent, "discard", 1, 2, 3, "--because", "a client's bug")
     told = desk(sent, "feed", "--source", "/shop/web", "--status", "open", "--exit-code").stdout
-    assert told == b"Everything landed.\n"
+    assert told == b"No such dead letters of '/shop/web'.\n"
     assert "none waits any more" in desk(sent, "feed", "--source", "/shop/web").stdout.decode()
 
 
@@ -104,3 +103,41 @@ def test_what_a_person_took_back_is_no_mistake_of_a_producer(wire):
         " values ('t', 'shop.web', 9, 1, 'retracted', 'taken back by ada: x', 'retracted') returning 1",
     )
     assert feed.each(wire.settings, select(status="all")) == []
+
+
+def test_a_source_that_never_sent_a_letter_is_told_apart_from_one_whose_letters_are_gone(wire):
+    def told(status="all", **filters):
+        return list(feed.nothing_lines(wire.settings, select(status=status, **filters)))
+
+    assert told() == ["No dead letters."]
+    assert "none of any other source either" in told(source="/nope")[1]
+    for number in range(6):
+        bad, _ = broken(number, source=f"/shop/{number}")
+        wire.send(bad, bad["id"])
+    wire.deliver()
+    first, second = desk(wire, "feed", "--source", "/nope", "--exit-code").stdout.decode().splitlines()
+    assert first == "No dead letters of '/nope'."
+    assert "knows no letter of that source at all: it has letters of '/shop/0', '/shop/1'," in second
+    assert "'/shop/4' and 1 more." in second and "/shop/5" not in second
+    assert told("discarded", source="/shop/1") == ["No such dead letters of '/shop/1'."]
+    assert told(source="-") == ["No dead letters without a source."]
+    assert told(error_class="not_json") == ["No such dead letters."]
+
+
+def test_an_id_that_was_used_again_is_told_and_stays_no_name_of_the_letter(wire):
+    sent = page_view(1, source="/nordkap/checkout")
+    for title in ("a", "b"):
+        changed = json.dumps(sent).replace('"data": {', f'"data": {{"weight": 1e309, "title": "{title}", ')
+        wire.send(changed.encode(), header=False)
+    huge = json.dumps(page_view(2, source="/nordkap/checkout")).replace('"data": {', '"data": {"weight": 1e400000, ')
+    wire.send(huge.encode(), header=False)
+    wire.deliver()
+    reused, rejected = sorted(
+        feed.each(wire.settings, select(source="/nordkap/checkout", status="all")), key=lambda each: each.offset
+    )
+    assert (reused.error_class, str(reused.event_id)) == ("id_reused", sent["id"])
+    assert (rejected.error_class, rejected.schema_path) == ("database_rejected", "$.data.weight")
+    assert rejected.reason.startswith("`weight` holds a number that PostgreSQL cannot store")
+    assert query(wire.settings, "select event_id from ops.dead_letters where error_class = 'id_reused'") == [(None,)]
+    assert f"event {sent['id']}" in desk(wire, "feed").stdout.decode()
+    assert f"id {sent['id']}," in desk(wire, "show", reused.id).stdout.decode()

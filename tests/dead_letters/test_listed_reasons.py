@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from shop_platform.events.sentences import _RULES
 from shop_platform.settings import Role
 from shop_platform.warehouse.connect import connect
 from tests.dead_letters.wire import broken, query
+from tests.events.every_sentence import every_sentence
 from tests.support.events import START, page_view
 
 
@@ -44,6 +46,7 @@ from tests.support.events import START, page_view
         ("`tax` is '1.23', but the sum of the lines is '4.56'", "`tax` is not the sum of the lines"),
         ("`lines[0].discount` is '5.00', more than its quantity x unit price '3.00'",
          "`lines[0].discount` is more than its quantity x unit price"),
+        ("`shipping` is '1.234', but EUR has two decimals", "`shipping` does not fit: EUR has two decimals"),
         ("subject 'o-1' is not data.order_id 'o-2'", "subject is not data.order_id"),
         ("`time` is '2099-01-01', after '2026-12-01 16:13 UTC', the latest that is taken; is the clock right?",
          "`time` is after the latest that is taken; is the clock right?"),
@@ -60,6 +63,24 @@ from tests.support.events import START, page_view
 def test_a_reason_is_told_in_words_without_what_one_message_says(warehouse, error, sentence):
     assert in_words(warehouse.settings, error) == (sentence or error)
     assert words.in_words(error) == (sentence or error), "halts say the same"
+
+
+# What is left of a sentence out of which too much was taken.
+_TORN = re.compile(r"\bis (but|as|,|;|\.|$)|  | [,;](?: |$)| [.:]$|[,;:]$|['\"]|\(\)|: ;|^$|expected$|\b([a-z]+) \2\b")
+
+
+def test_every_sentence_of_the_contract_is_one_in_words_too(warehouse):
+    reasons = sorted(every_sentence())
+    with connect(warehouse.settings, Role.INGEST) as connection:
+        told = connection.execute(
+            "select ops.reason_in_words('data_invalid', e) from unnest(%s::text[]) with ordinality as t (e, n)"
+            " order by n",
+            [reasons],
+        ).fetchall()
+    assert len(reasons) > 300
+    for reason, (said,) in zip(reasons, told, strict=True):
+        assert words.in_words(reason) == said
+        assert not _TORN.search(said), (reason, said)
 
 
 def test_the_reason_of_a_retraction_is_shown_as_it_was_given(warehouse):

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import uuid
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -101,6 +102,19 @@ def test_the_headers_attribute_a_message_that_cannot_be_read():
         found = attribute(value, headers)
         assert (found.event_id, found.event_time) == (event_id, dt.datetime.fromisoformat(time))
     assert attribute(b"\xff", [("ce_id", None), ("ce_id", b"x"), ("ce_time", b"2026-03-01")])[:2] == (None, None)
+
+
+@pytest.mark.parametrize(
+    "other", ["1e309", "1e400000", "-1e-400000", "9" * 5000, '{"a": 1, "a": 2}', r'"\u0000"'], ids=count()
+)
+def test_a_message_is_attributed_whatever_else_is_in_it(other):
+    sent = page_view(1, source="/nordkap/checkout?x=1")
+    value = json.dumps(sent).replace('"data": {', f'"further": {other}, "data": {{"weight": {other}, ').encode()
+    found = attribute(value, None)
+    assert (found.event_id, found.event_time) == (sent["id"], dt.datetime.fromisoformat(sent["time"]))
+    assert (found.source, found.event_type) == ("/nordkap/checkout", sent["type"])
+    odd = attribute(json.dumps(sent | {"id": 7, "time": [], "type": None}).encode(), None)
+    assert odd == (None, None, "/nordkap/checkout", None), "each is read by itself"
 
 
 def test_every_type_belongs_to_one_topic_and_is_keyed_by_a_field_of_its_own():

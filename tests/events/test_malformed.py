@@ -46,6 +46,8 @@ def told(value, topic="shop.web"):
         (GOOD.replace('"q"', r'"\udc00\ud800"'), ErrorClass.NOT_JSON, "half of a surrogate pair"),
         (r'{"q": "\ud800"}', ErrorClass.NOT_JSON, "half of a surrogate pair"),
         (GOOD.replace('"q"', r'"\q"'), ErrorClass.NOT_JSON, "a backslash"),
+        (GOOD.replace('"q"', r'"\u12"'), ErrorClass.NOT_JSON, "not four hexadecimal digits"),
+        ("{a: 1}", ErrorClass.NOT_JSON, "the name of a field does not stand in double quotation marks"),
         (GOOD.replace('"q"', '"a\nb"'), ErrorClass.NOT_JSON, "a control character"),
         (GOOD.replace("3}", '3, "x": ' + "[" * 3000 + "]" * 3000 + "}"), ErrorClass.NOT_JSON, "nested too deeply"),
         ("[" + GOOD + "]", ErrorClass.ENVELOPE_INVALID, "must be an object; it is a list of one entry"),

@@ -73,6 +73,17 @@ def test_a_batch_is_refused_in_words():
         assert "send each event as a message of its own" in str(found)
 
 
+def test_headers_in_the_spelling_of_http_are_named():
+    sent = page_view(1)
+    value, headers = binary(sent)
+    http = [(name.replace("ce_", "ce-"), text) for name, text in headers]
+    found = violation(value, http)
+    assert (found.error_class, found.path) == (ErrorClass.ENVELOPE_INVALID, "$")
+    assert str(found).startswith("`specversion` is missing; headers that begin with `ce-` are those of HTTP")
+    assert "HTTP" not in str(violation(json.dumps(sent | {"source": "a b"}).encode(), http)), "it has its attributes"
+    assert CONTRACT.decode_message(json.dumps(sent).encode(), http, "shop.web").subject == sent["subject"]
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -16,6 +16,7 @@ from shop_platform.ingest.lag import measure_behind_since
 from shop_platform.ingest.until_end import ingest_until_end
 from shop_platform.local.ports import any_free
 from shop_platform.local.screen import live_screen, status_table
+from shop_platform.operations.checks import names_of
 from shop_platform.operations.reconcile import reconcile
 from shop_platform.operations.status import Status, collect, look_around
 from shop_platform.settings import Role
@@ -243,6 +244,10 @@ def test_what_touches_money_is_told_first_and_a_day_that_no_calendar_has_once_an
             f" values ('{asset}', '{check}', false, '{severity}', 'Found.', 'r', now(), '{since}', false)",
         )
     status = collect(shop.settings)
+    assert names_of([each | {"check_name": "few"} for each in status.failing_checks]) == [
+        "few of marts/kpi_daily",
+        "few of marts/fct_events",
+    ]
     assert [each["check_name"] for each in status.failing_checks] == [
         "kpi_daily_total_adds_up",
         "unique_fct_events_event_id",

@@ -17,7 +17,8 @@ begin
     select h ->> 1 into found from jsonb_array_elements(headers) as h
     where lower(h ->> 0) = 'ce_source' and jsonb_typeof(h -> 1) = 'string' limit 1;
     if found is null and value is not null then
-        found := convert_from(value, 'UTF8')::jsonb ->> 'source';
+        -- Not jsonb: a number that it cannot hold may stand beside the source.
+        found := convert_from(value, 'UTF8')::json ->> 'source';
     end if;
     return case when found ~ '^[A-Za-z0-9._~:/-]{1,255}$' then found end;
 exception when others then
@@ -47,6 +48,7 @@ begin
         ['; it is (the number |the text )?''[^'']*'', (which|whose)', '; it is a text \2'],
         ['; it is (the number |the text )?''[^'']*'', ', '; it is '],
         ['; it is (the number |the text )?''[^'']*''', ''],
+        [' is ''[^'']*'', but ', ' does not fit: '],
         [' is ''[^'']*'', (which|whose)', ' is a value \1'],
         [' is ''[^'']*'', as that', ' is that'],
         [' is ''[^'']*'', ', ' is '],
@@ -71,6 +73,22 @@ $$;
 comment on function ops.reason_in_words(text, text) is
     'The reason of a dead letter as a sentence without what it quotes: it may be shown to whoever may not see messages.';
 
+-- An id that was used again is no name of a letter, and the producer looks for it all the same: of a letter that has no
+-- id of its own, the one that the reason tells. A UUID is nobody's data.
+create function ops.id_of_dead_letter(event_id uuid, error_class text, error text) returns uuid
+language sql immutable parallel safe
+as $$
+    select coalesce(
+        event_id,
+        case
+            when error_class = 'id_reused'
+                then substring(error from '^`id` ''([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})''')::uuid
+        end
+    )
+$$;
+comment on function ops.id_of_dead_letter(uuid, text, text) is
+    'The id of the event in a dead letter, or the one that its reason says was used again.';
+
 -- Only what is complete now, so that whoever reads on from the last row has missed none: a slow transaction may commit a
 -- lower id after a higher one was read.
 create view ops.dead_letter_feed as
@@ -84,7 +102,7 @@ select
     topic,
     partition,
     "offset",
-    event_id,
+    ops.id_of_dead_letter(event_id, error_class, error) as event_id,
     event_time,
     error_class,
     schema_path,
