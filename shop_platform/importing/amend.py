@@ -19,6 +19,8 @@ from shop_platform.importing.landed import Landed
 Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _A_MOMENT_LATER = dt.timedelta(seconds=1)
 
+MONEY = ("shop.order.paid", "shop.refund.issued")
+"""What moves money, and grows by further events of its kind."""
 _PRICES = ("price", "cost", "currency")
 CARRIED: Mapping[str, tuple[str, ...]] = {
     "shop.customer.created.v1": CustomerUpdated.__struct_fields__,
@@ -57,11 +59,15 @@ def order(event: Outgoing, data: dict[str, Any], standing: Landed, place: int) -
     return Change("shop.order.amended.v1", made, event.thing, place, standing.time, _ms(event), event.row)
 
 
-def cancelled(placed: Landed) -> Change:
-    """Return that an order is none any more."""
+def cancelled(placed: Landed, place: int) -> Change:
+    """Return that an order is none any more; ``place``: how many of its events have landed.
+
+    By it an order that is given up a second time, after a person took the first cancellation back, is cancelled anew:
+    the id that was taken back never lands again.
+    """
     data = {"order_id": placed.thing, "reason": "no_sale", "cancelled_by": "unknown"}
     first_ms = int(placed.event_id.replace("-", "")[:12], 16)
-    return Change("shop.order.cancelled.v1", data, placed.thing, 1, placed.time, first_ms, 0)
+    return Change("shop.order.cancelled.v1", data, placed.thing, place, placed.time, first_ms, 0)
 
 
 def gross(data: dict[str, Any]) -> Decimal:

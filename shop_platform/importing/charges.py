@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
@@ -50,7 +51,8 @@ class OrderCharge:
 
     ``goods`` is what all lines cost after discounts, where the shop says so: it tells which part of the discount went
     off the shipping, and is compared with the lines. ``total`` is what the customer owes, but for ``paid_before``
-    (gift cards that the shop took off it). The figures may miss ``total`` by ``tolerance``.
+    (gift cards that the shop took off it). The figures may miss ``total`` by ``tolerance``. ``goods_column`` is where
+    the file has ``goods``.
     """
 
     lines: tuple[LineCharge, ...]
@@ -63,6 +65,7 @@ class OrderCharge:
     beside: tuple[BesideCharge, ...] = ()
     paid_before: int = 0
     tolerance: int = 0
+    goods_column: str = "goods_after_discount"
 
     @property
     def owed(self) -> int | None:
@@ -155,9 +158,14 @@ def _discount(charge: OrderCharge, lines: Sequence[LineCharge], taken: int) -> t
         off_shipping = max(0, min(whole - own, charge.shipping, told - (gross - whole)))
         found = gross - whole + off_shipping
         if abs(found - told) > charge.tolerance:
+            twice = all(count % 2 == 0 for count in Counter(charge.lines).values())
+            half = gross // 2 - (own // 2 if charge.discount is None else whole)
+            why = "is a line no goods (`charge_lines` in the map)?"
+            if twice and half == told:
+                why = "every line stands twice; leave one copy of the order in the file"
             raise AmountsError(
-                f"the lines come to goods of {format_money(found)}, but goods_after_discount says"
-                f" {format_money(told)}: is a line no goods (`charge_lines`)?"
+                f"the lines come to goods of {format_money(found)}, but {charge.goods_column} says"
+                f" {format_money(told)}: {why}"
             )
     if whole - off_shipping > gross:
         raise AmountsError(f"the discount {format_money(whole)} is more than the goods {format_money(gross)}")

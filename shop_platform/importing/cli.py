@@ -27,7 +27,10 @@ def import_file(
         typer.Option("--skip-failing", help="Send the entities that are right; write the rows of the others away."),
     ] = False,
     rejects: Annotated[
-        Path | None, typer.Option(help="Where --skip-failing writes them. Default: FILE.rejects beside the file.")
+        Path | None,
+        typer.Option(
+            help="Where --skip-failing writes them. Default: beside the file; fibu.csv gives fibu.rejects.csv."
+        ),
     ] = None,
     store: Annotated[
         str | None,

@@ -23,6 +23,7 @@ from shop_platform.importing.landed import Landed, Warehouse
 from shop_platform.importing.plan import PLACED, REFUND, Plan
 from shop_platform.importing.records import shorten
 from shop_platform.importing.scope import prefix_of, source_of
+from shop_platform.importing.undone import undone
 
 ORDER, PAID = "shop.order.placed", "shop.order.paid"
 CUSTOMER, PRODUCT = "shop.customer.created", "shop.product.created"
@@ -46,6 +47,8 @@ class Difference:
     other: bool = False
     store: str | None = None
     """The name under which the very same event has landed."""
+    retract: tuple[str, ...] = ()
+    """The ids of landed events; without them the file says nothing otherwise."""
 
 
 @dataclass
@@ -108,8 +111,11 @@ def judge(plan: Plan, built: Built, landed: Sequence[Landed], others: Iterable[s
     elif not _is_of_another_name(plan, built, landed, others, judged):
         for event in built.events:
             _judge_event(plan, event, [each for each in landed if each.subject == event.key.decode()], judged)
+        judged.differences += [
+            Difference(0, each.row, each.thing, each.what, retract=each.events) for each in undone(plan, built, landed)
+        ]
     if judged.is_other:
-        judged.send = []
+        judged.send, judged.differences = [], [each for each in judged.differences if each.other]
     judged.differences = [replace(each, entity=built.entity.number) for each in judged.differences]
     return judged
 
@@ -120,7 +126,7 @@ def _judge_left_out(plan: Plan, built: Built, landed: Sequence[Landed], judged: 
     ours = [each for each in landed if each.subject == built.subject and each.source == source]
     placed = [each for each in ours if each.family == ORDER]
     if placed and not any(each.family == "shop.order.cancelled" for each in ours):
-        change = amend.cancelled(placed[0])
+        change = amend.cancelled(placed[0], len(ours))
         what = f"counts as an order, and is left out now: {built.left_out}"
         judged.differences.append(Difference(0, built.entity.rows[0].number, placed[0].subject, what, (change,)))
 
@@ -166,9 +172,7 @@ def _judge_event(plan: Plan, event: Outgoing, landed: Sequence[Landed], judged: 
         what = f"was placed at {ours[0].time:%Y-%m-%d %H:%M:%S} UTC, here at {event.event_time}"
         judged.differences.append(Difference(0, event.row, event.thing, what, other=True))
         return
-    difference = _difference(event, ours, landed, data, personal)
-    if difference:
-        judged.differences.append(difference)
+    judged.differences += filter(None, _differences(event, ours, landed, data, personal))
 
 
 def _is_shared(plan: Plan, event: Outgoing) -> bool:
@@ -176,9 +180,9 @@ def _is_shared(plan: Plan, event: Outgoing) -> bool:
     return f"{event.event_type.split('.')[1]}_id" in plan.shared
 
 
-def _difference(
+def _differences(
     event: Outgoing, ours: Sequence[Landed], landed: Sequence[Landed], data: dict[str, Any], personal: dict[str, Any]
-) -> Difference | None:
+) -> Iterator[Difference | None]:
     name = family(event.event_type)
     if name == ORDER:
         amended = [each for each in landed if each.family == "shop.order.amended"]
@@ -186,19 +190,19 @@ def _difference(
         # An amendment carries everything but what stays of the placing: coupon and session.
         changed = _changed(_evened(ours[0].data | standing.data, data, name), data)
         carries = changed.keys() & set(OrderAmended.__struct_fields__)
-        return _found(event, changed, [amend.order(event, data, standing, len(amended) + 1)] if carries else [])
-    if name in (PAID, "shop.refund.issued"):
+        yield _found(event, changed, [amend.order(event, data, standing, len(amended) + 1)] if carries else [])
+    elif name in amend.MONEY:
         parts = [each for each in landed if each.family == name and is_part(each.thing, event.thing)]
-        return _money(event, data, ours, parts)
-    if name in (CUSTOMER, PRODUCT):
+        yield _money(event, data, ours, parts)
+        yield _about_money(event, data, ours)
+    elif name in (CUSTOMER, PRODUCT):
         if any(each.family == "shop.customer.erased" for each in landed):
-            return None
+            return
         later = [each for each in landed if each.family.split(".")[1] == name.split(".")[1]]
-        return _state(event, _merged(data, personal), later)
-    changed = _changed(_evened(ours[0].data, data, name), data)
-    if not changed and ours[0].time == _time(event):
-        return None
-    return _found(event, changed or {"time": f"time was {ours[0].time:%Y-%m-%d %H:%M:%S} UTC, is {event.event_time}"})
+        yield _state(event, _merged(data, personal), later)
+    else:
+        changed = _changed(_evened(ours[0].data, data, name), data)
+        yield _found(event, changed or _other_time(event, ours))
 
 
 def is_part(thing: str, of: str) -> bool:
@@ -216,6 +220,20 @@ def _money(event: Outgoing, data: dict[str, Any], ours: Sequence[Landed], parts:
         return None
     change = amend.part(event, data, standing) if now > was else None
     return _found(event, {"amount": f"amount was {was}, is {now}"}, [change] if change else [])
+
+
+def _about_money(event: Outgoing, data: dict[str, Any], ours: Sequence[Landed]) -> Difference | None:
+    """Return what a payment or a refund says otherwise beside its amount: no further one can tell that."""
+    told = {name: value for name, value in data.items() if name in ("method", "reason")}
+    standing = _evened(ours[-1].data, data, family(event.event_type))
+    changed = _changed({name: standing.get(name) for name in told}, told)
+    return _found(event, changed | ({} if event.is_estimated else _other_time(event, ours)))
+
+
+def _other_time(event: Outgoing, ours: Sequence[Landed]) -> dict[str, str]:
+    if any(each.time == _time(event) for each in ours):
+        return {}
+    return {"time": f"time was {ours[0].time:%Y-%m-%d %H:%M:%S} UTC, is {event.event_time}"}
 
 
 def _state(event: Outgoing, data: dict[str, Any], landed: Sequence[Landed]) -> Difference | None:

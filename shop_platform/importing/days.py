@@ -22,10 +22,14 @@ _LIKELY = (
 
 
 class Days:
-    """The orders of a file by the clocks that it tells, and those that fall on another day than by the shop's."""
+    """The orders of a file by the clocks that it tells, and those that fall on another day than by the shop's.
 
-    def __init__(self, shop_tz: str) -> None:
+    ``is_stored``: the warehouse has been built in this zone, which the setting cannot change any more.
+    """
+
+    def __init__(self, shop_tz: str, *, is_stored: bool = False) -> None:
         self.shop_tz = shop_tz
+        self.is_stored = is_stored
         self.orders = 0
         self.elsewhere = 0
         self.clocks: Counter[str] = Counter()
@@ -48,7 +52,8 @@ class Days:
 
     def lines(self) -> Iterator[str]:
         """Yield by whose midnight the days begin, and for how many orders the file's own clock tells another day."""
-        yield f"Business days begin at midnight of {self.shop_tz} (SHOP_SHOP_TZ)."
+        whose = ", the zone of the warehouse" if self.is_stored else " (SHOP_SHOP_TZ)"
+        yield f"Business days begin at midnight of {self.shop_tz}{whose}."
         if not self.orders:
             return
         names = [name for name, _ in self.clocks.most_common()]
@@ -63,6 +68,10 @@ class Days:
             yield f"UTC is the clock of the export, not of the shop. If {self.shop_tz} is the shop's, all is well."
             return
         guess = self._guess()
+        if self.is_stored:
+            fits = f"{guess} (it fits the file)" if guess else "with your shop's zone"
+            yield f"If that is not what your shop counts by: shop rebuild --shop-tz {fits}."
+            return
         zone = f"{guess} (it fits the file)" if guess else "your shop's zone"
         yield (
             f"If that is not what your shop counts by, set SHOP_SHOP_TZ to {zone} before the first build;"

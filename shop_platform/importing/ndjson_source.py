@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import itertools
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,13 +35,12 @@ class NdjsonSource:
         if begin.startswith(b"["):
             raise ShopError(
                 f"{path} is one JSON array, not one object a line",
-                f"Turn it into lines: jq -c '.[]' {path.name} > {path.stem}.ndjson",
+                f"Turn it into lines: jq -c '.[]' {_quoted(path)} > {_quoted(_free(path))}",
             )
-
         if begin.partition(b"\n")[0].strip() == b"{":
             raise ShopError(
                 f"{path} has JSON over several lines, not one object a line",
-                f"Turn it into lines: jq -c . {path.name} > {path.stem}.ndjson",
+                f"Turn it into lines: jq -c . {_quoted(path)} > {_quoted(_free(path))}",
             )
 
     def rows(self) -> Iterator[Row]:
@@ -64,6 +65,18 @@ class NdjsonSource:
             for row in rows:
                 assert isinstance(row.raw, bytes)
                 file.write(row.raw if row.raw.endswith(b"\n") else row.raw + b"\n")
+
+
+def _free(path: Path) -> Path:
+    """Return a name beside ``path`` that no file has, in no spelling: the shell empties what a command writes to."""
+    names = itertools.chain(["", ".lines"], (f".lines{number}" for number in itertools.count(2)))
+    beside = (path.with_name(f"{path.stem}{name}.ndjson") for name in names)
+    return next(each for each in beside if not (each.exists() or each.is_symlink()))
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as a shell and a command take it: one word, and no option."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
 def _why(text: bytes, error: Exception) -> str:

@@ -124,6 +124,7 @@ class OrderRule:
                 discount=whole.get("discount"), goods=whole.get("goods_after_discount"), tax=whole.get("tax"),
                 total=whole.get("total"), includes_tax=self.includes_tax, beside=tuple(beside),
                 paid_before=whole.get("paid_by_gift_card") or 0, tolerance=self.tolerance,
+                goods_column=_column(self.whole.get("goods_after_discount")),
             )  # fmt: skip
             amounts = order_amounts(discounted(charge, share, whole.get("shipping_discount") or 0))
         except AmountsError as error:
@@ -136,6 +137,10 @@ class OrderRule:
             amounts, tuple(product for product, _ in goods), tuple(row for _, row in goods),
             lines.notes,
         )  # fmt: skip
+
+
+def _column(goods: Value | None) -> str:
+    return goods.columns if goods and goods.columns else "goods_after_discount"
 
 
 def _notes(beside: list[BesideCharge], whole: dict[str, int | None], rounding: int) -> Iterator[str]:

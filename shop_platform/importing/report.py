@@ -64,10 +64,14 @@ class ImportReport:
         self.first_problems += problems[: KEPT_PROBLEMS - len(self.first_problems)]
 
     def differ(self, differences: Sequence[Difference]) -> None:
-        """Count an entity that differs from what landed, and keep the first thousand differences."""
-        self.others += any(each.other for each in differences)
+        """Count an entity that differs from what landed, and keep the first thousand differences.
+
+        One in which some differences can be told by later events and others cannot is counted as both.
+        """
+        is_other = any(each.other for each in differences)
+        self.others += is_other
         self.differing += any(each.changes for each in differences)
-        self.staying += not any(each.other or each.changes for each in differences)
+        self.staying += not is_other and any(not each.changes for each in differences)
         self.first_differences += differences[: KEPT_PROBLEMS - len(self.first_differences)]
 
     @property
@@ -94,7 +98,13 @@ class ImportReport:
                 "staying": self.staying,
                 "amended": dict(sorted(self.amended.items())),
                 "first": [
-                    {"row": each.row, "id": each.subject, "what": each.what, "amendable": bool(each.changes)}
+                    {
+                        "row": each.row,
+                        "id": each.subject,
+                        "what": each.what,
+                        "amendable": bool(each.changes),
+                        "retract": list(each.retract),
+                    }
                     for each in self.first_differences
                 ],
             },

@@ -120,15 +120,16 @@ def run_import(
 
 def _use(job: _Job, landed: Warehouse | str, settings: Settings, options: ImportOptions) -> None:
     """Take what there is to compare with; without it, say why."""
-    report = job.report
+    report, stored = job.report, None
     if isinstance(landed, str):
         report.not_compared = landed
         if options.amend:
             raise ShopError(f"--amend tells what differs from what landed: {landed}", "Start the stack: shop up.")
     else:
         job.landed, report.compared = landed, True
-        report.shop_tz = landed.shop_tz() or settings.shop_tz
-    report.days = Days(report.shop_tz)
+        stored = landed.shop_tz()
+        report.shop_tz = stored or settings.shop_tz
+    report.days = Days(report.shop_tz, is_stored=stored is not None)
 
 
 def _state(path: Path) -> tuple[int, int, int]:
@@ -166,15 +167,16 @@ def _check_entity(job: _Job, built: Built, judged: Judged, seen: Seen) -> None:
     report, entity = job.report, built.entity
     report.entities += 1
     report.rows += len(entity.rows)
-    if built.notes and not built.problems:
-        report.notes += built.notes
     if built.left_out is not None:
         report.left_out += 1
         report.left_out_because[built.left_out] += 1
     if entity.key and (earlier := seen.group(entity.key)):
         _reject_split_group(job, built, earlier)
     events = Counter[str]() if built.problems else _note_events(job, built, judged, seen)
-    seen.note(Noted(entity.number, entity.rows[0].number, len(entity.rows), events), entity.key)
+    # Of what fails, stays out or is there a second time nothing is made that a note could count.
+    notes = built.notes if events or (judged.changes and report.amend) else Counter[str]()
+    report.notes += notes
+    seen.note(Noted(entity.number, entity.rows[0].number, len(entity.rows), events, notes), entity.key)
     if built.problems:
         _reject(job, entity.number, len(entity.rows), built.problems)
         return
@@ -251,9 +253,15 @@ def _contradict(job: _Job, built: Built, event: Outgoing, earlier: Earlier, seen
     job.contradicted |= {built.entity.number, earlier.entity}
     if earlier.entity not in job.failed:
         there = seen.noted(earlier.entity)
-        job.report.events -= there.events
+        _take_off(job.report, there)
         reason = f"{thing} is in row {event.row} too, and differs there in {_listed(earlier.differs)}"
         _reject(job, there.number, there.rows, [Problem(earlier.row, reason, event_type=event.event_type)])
+
+
+def _take_off(report: ImportReport, there: Noted) -> None:
+    """Count an entity no longer that turns out to fail."""
+    report.events -= there.events
+    report.notes -= there.notes
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -267,7 +275,7 @@ def _reject_split_group(job: _Job, built: Built, earlier: Noted) -> None:
     reason = f"other rows of '{built.entity.key}' begin at row {earlier.row}: rows of one entity must stand together"
     built.problems.append(Problem(built.entity.rows[0].number, reason, job.plan.group_by or ""))
     if earlier.number not in job.failed:
-        job.report.events -= earlier.events
+        _take_off(job.report, earlier)
         _reject(job, earlier.number, earlier.rows, [])
 
 

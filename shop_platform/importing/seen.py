@@ -35,7 +35,7 @@ class Seen:
             "pragma synchronous = off",
             "pragma cache_size = -16000",
             "create table event (key blob primary key, digest blob, fields blob, row int, entity int) without rowid",
-            "create table entity (number integer primary key, row int, rows int, events text)",
+            "create table entity (number integer primary key, row int, rows int, events text, notes text)",
             "create table grp (key text primary key, number int) without rowid",
             "begin",
         ):
@@ -68,27 +68,27 @@ class Seen:
 
     def noted(self, number: int) -> Noted:
         """Return an entity that was noted."""
-        row, rows, events = self._db.execute(
-            "select row, rows, events from entity where number = ?", (number,)
+        row, rows, *counts = self._db.execute(
+            "select row, rows, events, notes from entity where number = ?", (number,)
         ).fetchone()
-        return Noted(number, row, rows, Counter(json.loads(events)))
+        return Noted(number, row, rows, *(Counter(json.loads(each)) for each in counts))
 
     def note(self, noted: Noted, key: str | None) -> None:
         """Note an entity, and the key of its group; the first one with its key stays."""
-        self._db.execute(
-            "insert into entity values (?, ?, ?, ?)", (noted.number, noted.row, noted.rows, json.dumps(noted.events))
-        )
+        counts = json.dumps(noted.events), json.dumps(noted.notes)
+        self._db.execute("insert into entity values (?, ?, ?, ?, ?)", (noted.number, noted.row, noted.rows, *counts))
         if key:
             self._db.execute("insert or ignore into grp values (?, ?)", (key, noted.number))
 
 
 class Noted(NamedTuple):
-    """An entity: its number, its first row, how many rows and which events it has."""
+    """An entity: its number, its first row, how many rows, which events and which notes it has."""
 
     number: int
     row: int
     rows: int
     events: Counter[str]
+    notes: Counter[str]
 
 
 class Earlier(NamedTuple):

@@ -236,6 +236,16 @@ def test_two_different_orders_under_one_number_both_fail_and_name_each_other(che
     assert report.events == {"shop.order.placed.v1": 1}
 
 
+@pytest.mark.parametrize("grouped", [True, False])
+def test_only_orders_that_are_made_are_counted_in_the_notes(check, grouped):
+    text = (ORDERS if grouped else UNGROUPED).replace("      total:", "      part_units: round_up\n      total:", 1)
+    half, good = {"quantity": "1.5", "total": "15.00"}, order_row(2, quantity="0.5", total="5.00")
+    other = {"quantity": "2.5", "total": "25.00"}
+    report = check(order_row(1, **half), good, *(() if grouped else (good,)), order_row(1, **other), text=text)
+    assert (report.failing_entities, report.events.total()) == (2, 1)
+    assert list(report.notes.values()) == [1]
+
+
 def test_neither_of_two_orders_that_contradict_each_other_is_sent_nor_a_repetition_of_one(check):
     first, other = order_row(1), order_row(1, total="30.00", price="15.00")
     report = check(first, other, first, order_row(2), text=UNGROUPED)

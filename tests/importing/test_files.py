@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tracemalloc
 
 import polars as pl
@@ -155,12 +156,31 @@ def test_lines_that_are_no_json_objects_are_reported(tmp_path):
     assert report.events.total() == 2
 
 
-def test_a_json_array_is_refused_with_the_way_to_lines(tmp_path):
-    file = tmp_path / "c.ndjson"
-    file.write_text('[{"at": 1}]')
-    with pytest.raises(ShopError, match="one JSON array") as error:
-        dry_run(file, write_map(tmp_path, CUSTOMERS))
-    assert "jq -c '.[]' c.ndjson" in str(error.value)
+@pytest.mark.parametrize(
+    ("text", "query", "what"),
+    [('[{"at": 1}]', "'.[]'", "one JSON array"), ('{\n"at": 1\n}\n', ".", "over several lines")],
+)
+def test_json_that_is_not_lines_is_refused_with_a_way_that_overwrites_no_file(text, query, what, tmp_path):
+    """The shell empties the file behind `>` before jq reads it."""
+    map_ = write_map(tmp_path, CUSTOMERS)
+    folder = tmp_path / "two words; it's"
+    folder.mkdir()
+    (folder / "c.ndjson").write_text(text)
+    (folder / "d.json").write_text(text)
+    (folder / "link.json").symlink_to("linked.ndjson")
+    (folder / "linked.ndjson").hardlink_to(folder / "d.json")
+    for name, target in (("c.ndjson", "c.lines.ndjson"), ("link.json", "link.ndjson"), ("d.json", "d.ndjson")):
+        with pytest.raises(ShopError, match=what) as error:
+            dry_run(folder / name, map_, format="ndjson")
+        words = shlex.split(error.value.hint.removeprefix("Turn it into lines: "))
+        assert words == ["jq", "-c", query.strip("'"), str(folder / name), ">", str(folder / target)]
+        assert not (folder / target).exists()
+    (folder / "c.lines.ndjson").symlink_to("c.ndjson")
+    (folder / "d.ndjson").symlink_to("d.json")
+    for name, target in (("c.ndjson", "c.lines2.ndjson"), ("d.json", "d.lines.ndjson")):
+        with pytest.raises(ShopError, match=what) as error:
+            dry_run(folder / name, map_, format="ndjson")
+        assert shlex.split(error.value.hint)[-1] == str(folder / target)
 
 
 @pytest.mark.parametrize(

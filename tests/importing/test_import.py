@@ -329,6 +329,11 @@ def test_a_mistake_ends_in_a_sentence_and_exit_code_2(arguments, said, tmp_path)
     assert (code, out) == (2, "") and said in error and "Traceback" not in error
 
 
+def test_the_help_names_the_file_of_the_rejects_as_it_is_made(tmp_path):
+    _, out, _ = finished(load(data_dir=tmp_path), "--help", COLUMNS="200")
+    assert "fibu.csv gives fibu.rejects.csv" in out
+
+
 def test_a_dry_run_loads_neither_numpy_nor_a_kafka_client():
     code = """
 import sys

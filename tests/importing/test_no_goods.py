@@ -106,8 +106,18 @@ def test_a_tip_is_no_goods_and_takes_no_part_in_a_discount(shopify):
 def test_lines_that_contradict_the_shops_own_sum_of_goods_are_named(shopify):
     mug = {"Subtotal": "90.00", "Total": "100.00", "Discount Amount": "10.00", "Lineitem price": "100.00"}
     result = shopify(mug, {"Lineitem name": "Drinkgeld", "Lineitem price": "10.00"})
-    assert "goods of 100.00, but goods_after_discount says 90.00: is a line no goods (`charge_lines`)?" in (
+    assert "goods of 100.00, but Subtotal says 90.00: is a line no goods (`charge_lines` in the map)?" in (
         result.problems[0].reason
+    )
+
+
+def test_two_copies_of_an_order_are_told_as_lines_that_stand_twice(shopify):
+    whole = {"Subtotal": "35.00", "Total": "35.00", "Discount Amount": "5.00", "Lineitem discount": "0.00"}
+    lines = [{"Lineitem name": "Mug", "Lineitem price": "30.00"}, {"Lineitem name": "Lamp", "Lineitem price": "10.00"}]
+    (problem,) = shopify(whole | lines[0], lines[1], *lines).problems
+    assert problem.reason == (
+        "the lines come to goods of 75.00, but Subtotal says 35.00: every line stands twice; leave one copy of the"
+        " order in the file"
     )
 
 

@@ -13,7 +13,8 @@ from shop_platform.importing.plan import read_plan
 from shop_platform.importing.run import ImportOptions, run_import
 from shop_platform.importing.sources import entities, open_source
 from shop_platform.importing.times import parse_time
-from shop_platform.settings import load
+from shop_platform.settings import Role, load
+from shop_platform.warehouse.connect import connect
 from tests.importing.files import (
     ORDER_COLUMNS,
     ORDERS,
@@ -139,6 +140,21 @@ def test_the_report_tells_which_orders_count_on_another_day_than_in_the_file(che
     assert "The file tells its times in -08:00: 2 of 3 orders (67%) count on another day than they have there." in text
     assert "shop rebuild --shop-tz America/Los_Angeles" in text
     assert report.as_dict()["days"] == {"orders": 3, "on_another_day": 2, "clocks": {"-08:00": 3}}
+
+
+def test_of_a_warehouse_with_a_zone_the_report_says_only_how_to_rebuild(fresh_warehouse, tmp_path):
+    """The setting is of no use there: the stored zone holds, and a service with another one refuses to start."""
+    file = write_lines(tmp_path / "o.csv", [ORDER_COLUMNS, order_row(1, placed="2026-02-01T20:00:00-08:00")])
+    options = ImportOptions(file, write_map(tmp_path, ORDERS), dry_run=True)
+    told = "If that is not what your shop counts by"
+    before = "\n".join(run_import(fresh_warehouse.settings, options).lines(20))
+    assert f"{told}, set SHOP_SHOP_TZ to America/Los_Angeles (it fits the file) before the first build; after" in before
+    with connect(fresh_warehouse.settings, Role.ADMIN, autocommit=True) as connection:
+        connection.execute("insert into ops.warehouse_identity (shop_tz) values ('Europe/Paris')")
+    built = "\n".join(run_import(fresh_warehouse.settings, options).lines(20))
+    assert f"{told}: shop rebuild --shop-tz America/Los_Angeles (it fits the file)." in built
+    assert "Business days begin at midnight of Europe/Paris, the zone of the warehouse." in built
+    assert "SHOP_SHOP_TZ" not in built
 
 
 @pytest.mark.parametrize(
