@@ -190,7 +190,16 @@ def test_a_service_knows_the_passwords_of_its_own_roles_only(project: Json) -> N
         name: {key.removeprefix("SHOP_PG_").removesuffix("_PASSWORD") for key in keys} for name, keys in knows.items()
     }
 
-    assert roles["migrate"] == {"ADMIN", "INGEST", "TRANSFORM", "ORCHESTRATOR", "DASHBOARD", "GRAFANA", "BI"}
+    assert roles["migrate"] == {
+        "ADMIN",
+        "INGEST",
+        "TRANSFORM",
+        "ORCHESTRATOR",
+        "DASHBOARD",
+        "GRAFANA",
+        "BI",
+        "PRODUCER",
+    }
     assert roles["ingest"] == {"INGEST"}
     assert roles["monitor"] == {"INGEST", "ORCHESTRATOR"}
     assert roles["refresher"] == {"TRANSFORM", "ORCHESTRATOR"}
