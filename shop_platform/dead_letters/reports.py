@@ -74,7 +74,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why the new value of one letter is no valid event either; ``advice``: what mends it."""
+    """Why the new value of one letter is no valid event either; ``advice``: what fixes it."""
 
     letter_id: int
     sentence: str
@@ -134,7 +134,7 @@ class FixReport:
 
 
 def advice(violation: ContractViolation) -> str:
-    """Return how a corrected value that was refused can be mended."""
+    """Return how a corrected value that was refused can be fixed."""
     if TWICE in str(violation):
         return (
             f"Say which one holds: --set '{violation.path or '$'}=...' leaves one of them; or give the whole document"
