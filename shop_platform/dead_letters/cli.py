@@ -32,6 +32,31 @@ _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, and do not stop a
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
 
 
+def _chosen(
+    ids: list[int] | None,
+    topic: str | None,
+    class_: str | None,
+    type_: str | None,
+    path: str | None,
+    source: str | None,
+    since: str | None,
+    until: str | None,
+) -> Selection:
+    """Return what the ids and filters of a command select."""
+    from shop_platform.dead_letters.selection import select
+
+    return select(
+        ids=ids or (),
+        topic=topic,
+        error_class=class_,
+        event_type=type_,
+        schema_path=path,
+        source=source,
+        since=since,
+        until=until,
+    )
+
+
 @app.command("list")
 def list_(
     topic: _Topic = None,
@@ -135,18 +160,8 @@ def fix(
     from shop_platform.dead_letters import render
     from shop_platform.dead_letters.edits import read_edits
     from shop_platform.dead_letters.fix import fix_many, fix_one
-    from shop_platform.dead_letters.selection import select
 
-    chosen = select(
-        ids=ids or (),
-        topic=topic,
-        error_class=class_,
-        event_type=type_,
-        schema_path=path,
-        source=source,
-        since=since,
-        until=until,
-    )
+    chosen = _chosen(ids, topic, class_, type_, path, source, since, until)
     edited = bool(set_ or unset or give_id)
     if (value is None) != edited:
         raise ShopError("A fix needs either --value or an edit", "Edits are --set, --unset and --give-id.")
@@ -198,18 +213,8 @@ def replay(
     """
     from shop_platform.dead_letters import render
     from shop_platform.dead_letters.replay import replay as carry_out
-    from shop_platform.dead_letters.selection import select
 
-    chosen = select(
-        ids=ids or (),
-        topic=topic,
-        error_class=class_,
-        event_type=type_,
-        schema_path=path,
-        source=source,
-        since=since,
-        until=until,
-    )
+    chosen = _chosen(ids, topic, class_, type_, path, source, since, until)
 
     def progress(done: int) -> None:
         if not json_ and sys.stderr.isatty():
@@ -250,18 +255,8 @@ def discard(
     """
     from shop_platform.dead_letters import listing, render
     from shop_platform.dead_letters.discard import discard as carry_out
-    from shop_platform.dead_letters.selection import select
 
-    chosen = select(
-        ids=ids or (),
-        topic=topic,
-        error_class=class_,
-        event_type=type_,
-        schema_path=path,
-        source=source,
-        since=since,
-        until=until,
-    )
+    chosen = _chosen(ids, topic, class_, type_, path, source, since, until)
     if not (dry_run or yes or chosen.ids or chosen.is_everything or not because.strip()):
         _look_first(chosen, "discard", quiet=json_)
     report = carry_out(load_settings(), chosen, actor=actor(by), because=because, dry_run=dry_run)
@@ -309,18 +304,8 @@ def reopen(
     """Take the discarding of letters back: they wait again."""
     from shop_platform.dead_letters import render
     from shop_platform.dead_letters.discard import reopen as carry_out
-    from shop_platform.dead_letters.selection import select
 
-    chosen = select(
-        ids=ids or (),
-        topic=topic,
-        error_class=class_,
-        event_type=type_,
-        schema_path=path,
-        source=source,
-        since=since,
-        until=until,
-    )
+    chosen = _chosen(ids, topic, class_, type_, path, source, since, until)
     report = carry_out(load_settings(), chosen, actor=actor(by), because=because, dry_run=dry_run)
     if json_:
         print_json(report.as_dict() | {"dry_run": dry_run})
